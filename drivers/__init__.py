@@ -1,0 +1,1 @@
+"""Drivers: one folder each, complete; beside them the contract they keep and the wire to the core."""

@@ -1,0 +1,96 @@
+"""The exceptions of JAITF Edge, one tree, each with a stable code that documents, messages and pages use.
+
+EdgeError
+├── ConfigError          config          a configuration that cannot be used
+├── LinkError            link            the bytes under a driver
+│   ├── LinkTimeout      link-timeout    nothing came before the deadline
+│   ├── LinkLost         link-lost       the other side or the cable went away
+│   ├── LinkBusy         link-busy       someone else holds the port or address
+│   └── LinkDenied       link-denied     no permission for the port, path or address
+├── ProtocolError        protocol        bytes came that the protocol does not allow
+├── DeviceRefused        refused         the device answered, and said no
+├── StoreError           store           the ledger or the evidence folder cannot be written
+│   └── StoreFull        store-full      ... because there is no room
+└── ModelError           model           a model package that cannot be used, or a picture it cannot judge
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgeError(Exception):
+    """The root: `code` never changes once published; `retriable` says whether trying again can help."""
+
+    code: ClassVar[str] = "edge"
+    retriable: ClassVar[bool] = False
+
+
+class ConfigError(EdgeError):
+    """A configuration that cannot be used as it stands."""
+
+    code = "config"
+
+
+class LinkError(EdgeError):
+    """The bytes under a driver stopped flowing."""
+
+    code = "link"
+    retriable = True
+
+
+class LinkTimeout(LinkError):
+    """Nothing came before the deadline."""
+
+    code = "link-timeout"
+
+
+class LinkLost(LinkError):
+    """The other side or the cable went away."""
+
+    code = "link-lost"
+
+
+class LinkBusy(LinkError):
+    """Someone else holds the port or the address."""
+
+    code = "link-busy"
+
+
+class LinkDenied(LinkError):
+    """The operating system refuses access to the port, path or address."""
+
+    code = "link-denied"
+
+
+class ProtocolError(EdgeError):
+    """Bytes came that the protocol does not allow."""
+
+    code = "protocol"
+    retriable = True
+
+
+class DeviceRefused(EdgeError):
+    """The device answered, and said no."""
+
+    code = "refused"
+    retriable = True
+
+
+class StoreError(EdgeError):
+    """The ledger or the evidence folder cannot be written."""
+
+    code = "store"
+    retriable = True
+
+
+class StoreFull(StoreError):
+    """There is no room left, not even in the reserve kept for hits."""
+
+    code = "store-full"
+
+
+class ModelError(EdgeError):
+    """A model package that cannot be used, or a picture it cannot judge."""
+
+    code = "model"

@@ -1,0 +1,55 @@
+"""Which drivers there are: the folders beside this file, and the entry points of the group `jaitf_edge.drivers`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+
+import drivers
+from drivers.contract import Driver, DriverInfo, Settings
+from drivers.errors import ConfigError
+
+GROUP = "jaitf_edge.drivers"
+
+
+@cache
+def available() -> dict[str, DriverInfo]:
+    """Return every driver by name; a third party's driver may not take a built-in name.
+
+    Raises ConfigError where an entry point does not lead to a DriverInfo or its name is taken.
+    """
+    found: dict[str, DriverInfo] = {}
+    for module in pkgutil.iter_modules(drivers.__path__):
+        if module.ispkg:
+            info = getattr(importlib.import_module(f"drivers.{module.name}"), "DRIVER", None)
+            if isinstance(info, DriverInfo):
+                found[info.name] = info
+    for point in entry_points(group=GROUP):
+        info = point.load()
+        if not isinstance(info, DriverInfo):
+            raise ConfigError(f"entry point {point.name!r} of {GROUP} is no DriverInfo")
+        if info.name in found:
+            raise ConfigError(f"entry point {point.name!r} of {GROUP} takes the name of another driver: {info.name}")
+        found[info.name] = info
+    return dict(sorted(found.items()))
+
+
+def _load(path: str) -> object:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def settings_class(info: DriverInfo) -> type[Settings]:
+    """Return the class of a driver's `[settings]`, without importing the driver's libraries."""
+    loaded = _load(info.settings)
+    assert isinstance(loaded, type) and issubclass(loaded, Settings), info.settings
+    return loaded
+
+
+def make(info: DriverInfo, settings: Settings) -> Driver:
+    """Return a driver with these settings; imports the driver's libraries, does no I/O."""
+    loaded = _load(info.driver)
+    assert isinstance(loaded, type) and issubclass(loaded, Driver), info.driver
+    return loaded(settings)

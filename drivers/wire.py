@@ -1,0 +1,388 @@
+"""The wire between a device's process and the core: a length-prefixed JSON header, then raw bytes. No pickle.
+
+A frame is `JEW1`, header length, body length (both unsigned 32 bit, big endian), the header (UTF-8 JSON), the body. The
+header's `parts` cuts the body into picture data and originals. The core takes every byte of it for hostile: lengths are
+capped before anything is kept, headers are validated, and what does not fit raises ProtocolError, after which the
+process at the other end is not believed any more.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from drivers.clock import Stamp
+from drivers.contract import (
+    Category,
+    DeviceState,
+    Energy,
+    Finding,
+    ItemHint,
+    Measurement,
+    Observation,
+    Outcome,
+    Picture,
+    Polarity,
+    Reading,
+    Scan,
+    Severity,
+)
+from drivers.errors import ProtocolError
+
+MAGIC = b"JEW1"
+PREFIX = struct.Struct("!4sII")
+MAX_HEADER_BYTES = 64 * 1024
+MAX_BODY_BYTES = 512 * 1024 * 1024
+MAX_PARTS = 17
+MAX_SIDE = 20_000
+
+_Text = Annotated[str, Field(max_length=512)]
+_Short = Annotated[str, Field(max_length=128)]
+_Value = bool | int | float | _Text
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hello(_Part):
+    """A process says that it has its driver and is about to run it."""
+
+    kind: Literal["hello"] = "hello"
+    driver: _Short
+    version: _Short
+
+
+class Beat(_Part):
+    """A process's heartbeat: its loop turns; `progress` counts the rounds of its driver's work."""
+
+    kind: Literal["beat"] = "beat"
+    progress: Annotated[int, Field(ge=0)]
+    deadline_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+
+
+class State(_Part):
+    """How the device is."""
+
+    kind: Literal["state"] = "state"
+    state: DeviceState
+    reason: _Text = ""
+    code: _Short = ""
+    facts: Annotated[dict[_Short, _Value], Field(max_length=32)] = {}
+
+
+class _PictureHead(_Part):
+    view: Annotated[int, Field(ge=0, lt=16)]
+    energy: Energy
+    rows: Annotated[int, Field(ge=1, le=MAX_SIDE)]
+    columns: Annotated[int, Field(ge=1, le=MAX_SIDE)]
+    channels: Literal[1, 3]
+    bits: Annotated[int, Field(ge=1, le=16)]
+    polarity: Polarity
+    logarithmic: bool
+    pixel_mm: tuple[Annotated[float, Field(gt=0, le=100)], Annotated[float, Field(gt=0, le=100)]] | None
+
+
+class _HintHead(_Part):
+    id: _Short | None = None
+    id_type: _Short | None = None
+    type: _Short | None = None
+
+
+class _StampHead(_Part):
+    wall_ns: Annotated[int, Field(ge=0, lt=1 << 63)]
+    monotonic_ns: Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class _ScanHead(_Part):
+    kind: Literal["scan"] = "scan"
+    number: Annotated[int, Field(ge=0)]
+    at: _StampHead
+    key: _Text
+    media_type: _Short
+    name: _Text
+    pictures: Annotated[list[_PictureHead], Field(max_length=MAX_PARTS - 1)]
+    scan_id: _Short | None
+    item: _HintHead
+    problem: _Text | None
+    scan_type: _Short
+    tip_type: _Short | None
+    answer_repeats: bool
+    parts: Annotated[list[Annotated[int, Field(ge=0, le=MAX_BODY_BYTES)]], Field(max_length=MAX_PARTS)]
+
+
+class _MeasurementHead(_Part):
+    name: _Short
+    value: bool | int | float | _Text
+    unit: _Short
+
+
+class _FindingHead(_Part):
+    label: _Short
+    measurement: _MeasurementHead
+    category: Category
+    severity: Severity
+    zone: _Short | None
+
+
+class _ReadingHead(_Part):
+    kind: Literal["reading"] = "reading"
+    number: Annotated[int, Field(ge=0)]
+    at: _StampHead
+    values: dict[_Short, Any]
+    findings: Annotated[list[_FindingHead], Field(max_length=32)]
+    item: _HintHead
+    distinct: bool
+    parts: Annotated[list[Annotated[int, Field(ge=0, le=4096)]], Field(max_length=1)]
+
+
+class Answer(_Part):
+    """The core's word on an observation: on disk, known already, or refused."""
+
+    kind: Literal["answer"] = "answer"
+    number: Annotated[int, Field(ge=0)]
+    outcome: Outcome
+
+
+class Start(_Part):
+    """The first thing a device's process is told: who it is and what to run."""
+
+    kind: Literal["start"] = "start"
+    device: _Short
+    driver: _Short
+    settings: dict[str, Any]
+    state_dir: str
+    window: Annotated[int, Field(ge=1, le=4096)]
+
+
+class Offer(BaseModel):
+    """An observation on its way to the core, numbered by its device's process."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    number: int
+    observation: Scan | Reading
+
+
+FromDevice = Hello | Beat | State | Offer
+FromCore = Start | Answer
+
+_Head = Annotated[
+    Hello | Beat | State | _ScanHead | _ReadingHead | Answer | Start,
+    Field(discriminator="kind"),
+]
+_HEADS: TypeAdapter[Any] = TypeAdapter(_Head)
+
+
+def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
+    """Return a message as a list of buffers, to be written in order; picture data is not copied.
+
+    Raises ValueError where the message breaks the limits of this module.
+    """
+    if not isinstance(message, Offer):
+        return _frame(message.model_dump_json(exclude_defaults=False).encode(), [])
+    observation = message.observation
+    if isinstance(observation, Scan):
+        parts = [memoryview(observation.original).cast("B"), *(memoryview(p.data).cast("B") for p in observation.pictures)]
+        head: BaseModel = _ScanHead(
+            number=message.number,
+            at=_stamp_head(observation.at),
+            key=observation.key,
+            media_type=observation.media_type,
+            name=observation.name,
+            pictures=[_picture_head(p) for p in observation.pictures],
+            scan_id=observation.scan_id,
+            item=_hint_head(observation.item),
+            problem=observation.problem,
+            scan_type=observation.scan_type,
+            tip_type=observation.tip_type,
+            answer_repeats=observation.answer_repeats,
+            parts=[len(p) for p in parts],
+        )
+    else:
+        parts = [memoryview(observation.raw)]
+        head = _ReadingHead(
+            number=message.number,
+            at=_stamp_head(observation.at),
+            values=observation.values,
+            findings=[
+                _FindingHead(
+                    label=f.label,
+                    measurement=_MeasurementHead(
+                        name=f.measurement.name, value=f.measurement.value, unit=f.measurement.unit
+                    ),
+                    category=f.category,
+                    severity=f.severity,
+                    zone=f.zone,
+                )
+                for f in observation.findings
+            ],
+            item=_hint_head(observation.item),
+            distinct=observation.distinct,
+            parts=[len(observation.raw)],
+        )
+    return _frame(head.model_dump_json().encode(), parts)
+
+
+def _frame(head: bytes, parts: list[memoryview]) -> list[bytes | memoryview]:
+    body = sum(len(p) for p in parts)
+    if len(head) > MAX_HEADER_BYTES or body > MAX_BODY_BYTES:
+        raise ValueError(f"a frame of {len(head)} + {body} bytes is over the limit")
+    return [PREFIX.pack(MAGIC, len(head), body) + head, *parts]
+
+
+def _stamp_head(at: Stamp) -> _StampHead:
+    return _StampHead(wall_ns=at.wall_ns, monotonic_ns=at.monotonic_ns)
+
+
+def _hint_head(hint: ItemHint) -> _HintHead:
+    return _HintHead(id=hint.id, id_type=hint.id_type, type=hint.type)
+
+
+def _picture_head(p: Picture) -> _PictureHead:
+    return _PictureHead(
+        view=p.view,
+        energy=p.energy,
+        rows=p.rows,
+        columns=p.columns,
+        channels=3 if p.channels == 3 else 1,
+        bits=p.bits,
+        polarity=p.polarity,
+        logarithmic=p.logarithmic,
+        pixel_mm=p.pixel_mm,
+    )
+
+
+class Decoder:
+    """Turns a stream of bytes into messages; pure. After a ProtocolError it stays broken: the stream has no way back."""
+
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._buffer = bytearray()
+        self._frame: tuple[int, int] | None = None
+        self._broken: ProtocolError | None = None
+
+    def feed(self, data: bytes | memoryview) -> Iterator[FromDevice | FromCore]:
+        """Take bytes and yield the messages that they complete.
+
+        Raises ProtocolError at the first frame that is no frame, is too large, or whose header or parts do not fit.
+        """
+        if self._broken:
+            raise self._broken
+        self._buffer += data
+        try:
+            while (message := self._next()) is not None:
+                yield message
+        except ProtocolError as error:
+            self._broken = error
+            self._buffer.clear()
+            raise
+
+    def _next(self) -> FromDevice | FromCore | None:
+        if self._frame is None:
+            if len(self._buffer) < PREFIX.size:
+                return None
+            magic, head_bytes, body_bytes = PREFIX.unpack_from(self._buffer)
+            if magic != MAGIC:
+                raise ProtocolError("not a frame")
+            if head_bytes > MAX_HEADER_BYTES or body_bytes > self._max_body_bytes:
+                raise ProtocolError(f"frame of {head_bytes} + {body_bytes} bytes is over the limit")
+            self._frame = (head_bytes, body_bytes)
+        head_bytes, body_bytes = self._frame
+        end = PREFIX.size + head_bytes + body_bytes
+        if len(self._buffer) < end:
+            return None
+        head = bytes(self._buffer[PREFIX.size : PREFIX.size + head_bytes])
+        body = bytes(memoryview(self._buffer)[PREFIX.size + head_bytes : end])
+        del self._buffer[:end]
+        self._frame = None
+        return _message(head, body)
+
+
+def _message(head: bytes, body: bytes) -> FromDevice | FromCore:
+    try:
+        parsed = _HEADS.validate_json(head)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ProtocolError(f"header: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if isinstance(parsed, _ScanHead):
+        return Offer(number=parsed.number, observation=_scan(parsed, body))
+    if isinstance(parsed, _ReadingHead):
+        return Offer(number=parsed.number, observation=_reading(parsed, body))
+    if body:
+        raise ProtocolError(f"{parsed.kind} has a body")
+    message: FromDevice | FromCore = parsed
+    return message
+
+
+def _cut(parts: list[int], body: bytes) -> list[memoryview]:
+    if sum(parts) != len(body):
+        raise ProtocolError("parts and body differ in length")
+    view, cut, start = memoryview(body), [], 0
+    for size in parts:
+        cut.append(view[start : start + size])
+        start += size
+    return cut
+
+
+def _scan(head: _ScanHead, body: bytes) -> Observation:
+    parts = _cut(head.parts, body)
+    if len(parts) != len(head.pictures) + 1:
+        raise ProtocolError("a scan has one part for its original and one for each picture")
+    if not head.pictures and head.problem is None:
+        raise ProtocolError("a scan without pictures must say why")
+    pictures = []
+    for p, data in zip(head.pictures, parts[1:], strict=True):
+        picture = Picture(
+            view=p.view,
+            energy=p.energy,
+            rows=p.rows,
+            columns=p.columns,
+            channels=p.channels,
+            bits=p.bits,
+            data=data,
+            polarity=p.polarity,
+            logarithmic=p.logarithmic,
+            pixel_mm=p.pixel_mm,
+        )
+        if len(data) != p.rows * p.columns * p.channels * picture.bytes_per_value:
+            raise ProtocolError("picture data and picture size differ")
+        pictures.append(picture)
+    return Scan(
+        at=Stamp(head.at.wall_ns, head.at.monotonic_ns),
+        key=head.key,
+        original=parts[0],
+        media_type=head.media_type,
+        name=head.name,
+        pictures=tuple(pictures),
+        scan_id=head.scan_id,
+        item=ItemHint(head.item.id, head.item.id_type, head.item.type),
+        problem=head.problem,
+        scan_type=head.scan_type,
+        tip_type=head.tip_type,
+        answer_repeats=head.answer_repeats,
+    )
+
+
+def _reading(head: _ReadingHead, body: bytes) -> Observation:
+    parts = _cut(head.parts, body)
+    return Reading(
+        at=Stamp(head.at.wall_ns, head.at.monotonic_ns),
+        values=head.values,
+        findings=tuple(
+            Finding(
+                label=f.label,
+                measurement=Measurement(f.measurement.name, f.measurement.value, f.measurement.unit),
+                category=f.category,
+                severity=f.severity,
+                zone=f.zone,
+            )
+            for f in head.findings
+        ),
+        raw=bytes(parts[0]) if parts else b"",
+        item=ItemHint(head.item.id, head.item.id_type, head.item.type),
+        distinct=head.distinct,
+    )

@@ -1,0 +1,96 @@
+"""The nouns that the core adds to the drivers' `Scan` and `Reading`: Item, ThreatReport and Hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from drivers.clock import Stamp
+from drivers.contract import Category, Measurement, Severity
+
+
+class Decision(StrEnum):
+    """DICOS Alarm Decision (4010,1031), in the contract's lower case."""
+
+    ALARM = "alarm"
+    CLEAR = "clear"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is being screened (DICOS: object of inspection).
+
+    `scan_id` is the Scan Instance UID, or a UUID of the lane's where the device has none.
+    """
+
+    scan_id: str
+    bag_tag: str | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threat:
+    """A potential threat object: where it is (box in pixels of `view`, or body zone, or a measurement) and what."""
+
+    label: str
+    category: Category
+    score: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    view: int = 0
+    zone: str | None = None
+    measurement: Measurement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """Which model judged, down to its bytes."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreatReport:
+    """The verdict on one item at one device.
+
+    An analysis that failed is UNKNOWN with a reason, never CLEAR. `peak` is (x, y) of the highest score, in pixels.
+    """
+
+    decision: Decision
+    reason: str | None = None
+    score: float | None = None
+    threshold: float | None = None
+    peak: tuple[float, float] | None = None
+    threats: tuple[Threat, ...] = ()
+    severity: Severity | None = None
+    model: ModelName | None = None
+    thumb: bytes | None = None
+    ms: float | None = None
+    started: Stamp | None = None
+    ended: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a hit rests on: original bits, to be kept as they came."""
+
+    original: bytes | memoryview
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An alarm on its way to the console; the ledger gives it its sequence number and its time of commit."""
+
+    hit_id: str
+    rev: int
+    device: str
+    driver: str
+    observed: Stamp
+    item: Item
+    report: ThreatReport
+    evidence: Evidence | None = None
+    raw: bytes = b""
+    extra: dict[str, object] = field(default_factory=dict)
