@@ -24,47 +24,52 @@ class Appliance(_Section):
     site: Name = Field(description="the airport or post office, as the console knows it")
     lane: Name = Field(description="the screening lane")
     id: Name = Field(description="this appliance, unique in the site")
-    stream: Literal["passenger", "cargo", "post"] = Field("passenger", description="what the lane screens")
+    stream: Literal["passenger", "cargo", "post"] = Field(default="passenger", description="what the lane screens")
     data_dir: Path = Field(description="ledger, evidence and device state; a folder of its own")
 
 
 class Console(_Section):
     """The way to the task force's console."""
 
-    url: str = Field(
-        pattern=r"^mqtts?://[^/\s]+$", description="mqtts://HOST:PORT, or mqtt://HOST:PORT on loopback"
+    url: str = Field(pattern=r"^mqtts?://[^/\s]+$", description="mqtts://HOST:PORT, or mqtt://HOST:PORT on loopback")
+    root: str = Field(default="jaitf", pattern=r"^[^+#/\s][^+#\s]*$", description="first part of every topic")
+    ca_file: Path | None = Field(default=None, description="certificates that may vouch for the broker (PEM)")
+    cert_file: Path | None = Field(default=None, description="this appliance's certificate (PEM)")
+    key_file: Path | None = Field(default=None, description="its key (PEM)")
+    username: str | None = Field(default=None, description="for a broker that asks for one")
+    password_file: Path | None = Field(
+        default=None, description="file with the password; the password itself is never here"
     )
-    root: str = Field("jaitf", pattern=r"^[^+#/\s][^+#\s]*$", description="first part of every topic")
-    ca_file: Path | None = Field(None, description="certificates that may vouch for the broker (PEM)")
-    cert_file: Path | None = Field(None, description="this appliance's certificate (PEM)")
-    key_file: Path | None = Field(None, description="its key (PEM)")
-    username: str | None = Field(None, description="for a broker that asks for one")
-    password_file: Path | None = Field(None, description="file with the password; the password itself is never here")
-    insecure: bool = Field(False, description="allow mqtt:// beyond loopback: hits then travel in clear text")
-    receipts: bool = Field(True, description="the console sends receipts; false: the broker's PUBACK ends a hit's way")
-    backlog_per_s: float = Field(0, ge=0, description="most backlog hits a second after an outage; 0: no limit")
+    insecure: bool = Field(default=False, description="allow mqtt:// beyond loopback: hits then travel in clear text")
+    receipts: bool = Field(
+        default=True, description="the console sends receipts; false: the broker's PUBACK ends a hit's way"
+    )
+    backlog_per_s: float = Field(default=0, ge=0, description="most backlog hits a second after an outage; 0: no limit")
 
 
 class Inference(_Section):
     """How pictures are judged."""
 
-    threads: int = Field(0, ge=0, le=256, description="threads of ONNX Runtime; 0: as many as cores")
+    threads: int = Field(default=0, ge=0, le=256, description="threads of ONNX Runtime; 0: as many as cores")
     max_waiting: int = Field(
-        16, ge=1, le=1024, description="scans that may wait for the model; beyond it the oldest is unknown: overloaded"
+        default=16,
+        ge=1,
+        le=1024,
+        description="scans that may wait for the model; beyond it the oldest is unknown: overloaded",
     )
 
 
 class Storage(_Section):
     """How much is kept, and for how long."""
 
-    quota_bytes: int = Field(20_000_000_000, ge=50_000_000, description="most bytes under data_dir")
-    keep_days: float = Field(30, gt=0, description="received and unconfirmed evidence is purged after this")
+    quota_bytes: int = Field(default=20_000_000_000, ge=50_000_000, description="most bytes under data_dir")
+    keep_days: float = Field(default=30, gt=0, description="received and unconfirmed evidence is purged after this")
 
 
 class Web(_Section):
     """The technician's page."""
 
-    listen: str = Field("127.0.0.1:8088", pattern=r"^.+:\d{1,5}$", description="HOST:PORT")
+    listen: str = Field(default="127.0.0.1:8088", pattern=r"^.+:\d{1,5}$", description="HOST:PORT")
 
 
 class EdgeToml(_Section):
@@ -81,10 +86,10 @@ class DeviceToml(_Section):
     """The whole of one file under `devices/`; the driver's own settings are validated by the driver's class."""
 
     driver: str = Field(description="which driver; `jaitf-edge drivers` lists them")
-    model: str | None = Field(None, description="a model package, for devices that give pictures")
-    enabled: bool = Field(True, description="false: the device is known but not started")
+    model: str | None = Field(default=None, description="a model package, for devices that give pictures")
+    enabled: bool = Field(default=True, description="false: the device is known but not started")
     memory_bytes: int = Field(
-        768 * 1024 * 1024, ge=64 * 1024 * 1024, description="most memory of the device's process"
+        default=768 * 1024 * 1024, ge=64 * 1024 * 1024, description="most memory of the device's process"
     )
     settings: dict[str, Any] = {}
 
