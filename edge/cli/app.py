@@ -88,7 +88,7 @@ def top(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """JAITF Edge: the appliance at a screening lane. It judges the scanner's pictures and brings each hit to the console."""
+    """JAITF Edge: the appliance at a screening lane. Pictures are judged, hits reach the console."""
 
 
 def main() -> NoReturn:

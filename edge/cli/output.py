@@ -1,4 +1,4 @@
-"""What commands print: results on standard output, everything else on standard error; with `--json` one object a line."""
+"""What commands print: results on standard output, the rest on standard error; with `--json` one object a line."""
 
 from __future__ import annotations
 
