@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
+from typing import cast
 
 import drivers
 from drivers.contract import Driver, DriverInfo, Settings
@@ -52,4 +54,4 @@ def make(info: DriverInfo, settings: Settings) -> Driver:
     """Return a driver with these settings; imports the driver's libraries, does no I/O."""
     loaded = _load(info.driver)
     assert isinstance(loaded, type) and issubclass(loaded, Driver), info.driver
-    return loaded(settings)
+    return cast("Callable[[Settings], Driver]", loaded)(settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from drivers.clock import Stamp
@@ -93,4 +93,6 @@ class Hit:
     report: ThreatReport
     evidence: Evidence | None = None
     raw: bytes = b""
-    extra: dict[str, object] = field(default_factory=dict)
+    count: int | None = None
+    scan_type: str | None = None
+    tip_type: str | None = None

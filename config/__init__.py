@@ -1,0 +1,1 @@
+"""Rules and examples that are data, not code: severity, device profiles, example lanes."""

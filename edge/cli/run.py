@@ -1,0 +1,38 @@
+"""`jaitf-edge run`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from edge.cli import output
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: jaitf-edge run --config /etc/jaitf-edge")
+def run(
+    config: output.ConfigOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more, for finding a fault.")] = False,
+) -> None:
+    """Run the appliance until SIGTERM or Ctrl-C. Says `ready` once everything is under way; the log is on stderr."""
+    from edge.config.load import find, load
+    from edge.daemon import serve
+
+    loaded = load(find(config))
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    who = loaded.appliance
+
+    def ready() -> None:
+        logging.getLogger("jaitf.core").info("ready: %s/%s, %d devices", who.site, who.id, len(loaded.devices))
+
+    asyncio.run(serve(loaded, ready))

@@ -1,0 +1,255 @@
+"""Keeps a connection to the broker and works the pump: state and birth on every connect, then hits, then the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ValidationError
+
+from drivers.clock import Clock
+from drivers.errors import ConfigError, LinkError, LinkLost
+from edge.config.model import Console
+from edge.courier.backoff import Backoff
+from edge.courier.link import TAKEN_OVER, BrokerRefused, Dropped, Limits, Link, Will
+from edge.courier.pump import EXPIRY_S, Pump
+from edge.event import Identity
+from edge.ledger import Ledger, Note
+from edge.ledger.reader import Outgoing, Reader
+from edge.messages import MAX_DOWN_BYTES, Audit, Message, Receipt, StateMessage
+
+log = logging.getLogger("jaitf.courier")
+
+PUBACK_DEADLINE_S = 20.0
+TICK_S = 1.0
+GOODBYE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """A message that is told anew on every connect: how things are, not what happened."""
+
+    topic: str
+    message: Message
+
+
+class Courier:
+    """Runs for ever: connects, delivers, and connects again.
+
+    `present` returns what to say on every connect (birth and device states), given the session's id.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        identity: Identity,
+        ledger: Ledger,
+        reader: Reader,
+        clock: Clock,
+        chance: random.Random,
+        present: Callable[[str], list[Retained]],
+    ) -> None:
+        self.session: str | None = None
+        self.connected = False
+        self.conflicts = 0
+        self.last_error = ""
+        self._console = console
+        self._identity = identity
+        self._ledger = ledger
+        self._clock = clock
+        self._present = present
+        self._pump = Pump(reader, receipts=console.receipts, backlog_per_s=console.backlog_per_s)
+        self._backoff = Backoff(chance)
+        self._wake = asyncio.Event()
+        self._link: Link | None = None
+        self._lost: Dropped | None = None
+        self._version: Literal[4, 5] = 5
+        self._flagged = False
+        self._goodbye: int | None = None
+        self._said_goodbye = asyncio.Event()
+
+    def committed(self, hits: list[int], notes: list[tuple[int, str]]) -> None:
+        """Take note of what the ledger just committed."""
+        if self.connected:
+            self._pump.committed(hits, notes)
+            self._wake.set()
+
+    def tell(self, topic: str, message: Message, *, qos: int = 1, retain: bool = True) -> None:
+        """Publish how something is, now, where there is a connection; on the next connect it is told anyway."""
+        if self.connected and self._link:
+            with contextlib.suppress(LinkLost):
+                self._link.publish(self._identity.topic(topic), message.encoded(), qos=qos, retain=retain)
+
+    def tell_reading(self, topic: str, payload: bytes) -> None:
+        """Publish a reading, at most once, where there is a connection."""
+        if self.connected and self._link:
+            with contextlib.suppress(LinkLost):
+                self._link.publish(self._identity.topic(topic), payload, qos=0)
+
+    async def run(self) -> None:
+        """Deliver until cancelled; then say `stopped` and take leave."""
+        try:
+            while True:
+                began = None
+                try:
+                    limits = await self._connect()
+                    began = self._clock.now().monotonic_ns
+                    dropped = await self._serve(limits)
+                    self._say_lost(f"connection lost: {dropped.reason}", dropped)
+                except (LinkError, ConfigError, OSError) as error:
+                    dropped = None
+                    self._say_lost(str(error), None)
+                finally:
+                    self.connected = False
+                fight = dropped is not None and dropped.code == TAKEN_OVER
+                now = self._clock.now().monotonic_ns
+                await asyncio.sleep(self._backoff.lost(now, began, fight=fight))
+        finally:
+            await self._leave()
+
+    async def _connect(self) -> Limits:
+        self.session = str(uuid.uuid4())
+        self._lost = None
+        self._link = Link(
+            self._console,
+            f"{self._identity.site}-{self._identity.edge}",
+            on_message=self._message,
+            on_puback=self._puback,
+            on_drop=self._drop,
+            version=self._version,
+        )
+        try:
+            return await self._link.open(Will(self._identity.topic("up/state"), self._state("offline").encoded()))
+        except BrokerRefused as refusal:
+            if refusal.version:
+                log.warning("the broker speaks MQTT 3.1.1 only")
+                self._version = 4
+            raise
+
+    def _state(self, state: Literal["online", "stopped", "offline"]) -> StateMessage:
+        assert self.session is not None
+        return StateMessage(state=state, session=self.session, at=self._clock.now().rfc3339())
+
+    async def _serve(self, limits: Limits) -> Dropped:
+        assert self._link is not None and self.session is not None
+        self._pump.begin(self._clock.now().monotonic_ns, limits.max_packet_bytes)
+        self.connected, self.last_error, self._flagged = True, "", False
+        log.info("connected to %s, MQTT %s", self._console.url, "5" if limits.version == 5 else "3.1.1")
+        self._link.subscribe(self._identity.topic("down/#"))
+        self.tell("up/state", self._state("online"))
+        for said in self._present(self.session):
+            self.tell(said.topic, said.message)
+        while self._lost is None:
+            self._wake.clear()
+            self._send(limits)
+            if marks := self._pump.take_marks():
+                for reason, number in marks.hits_set_aside + marks.notes_set_aside:
+                    log.error("message %d is set aside: %s", number, reason)
+                self._ledger.mark(marks)
+            await self._wait()
+            if self._stalled():
+                await self._link.abandon()
+                self._lost = Dropped(0, f"no PUBACK for {PUBACK_DEADLINE_S:.0f} s")
+        self._pump.dropped(self._lost.code)
+        if marks := self._pump.take_marks():
+            self._ledger.mark(marks)
+        await self._link.abandon()
+        return self._lost
+
+    def _send(self, limits: Limits) -> None:
+        assert self._link is not None
+        now = self._clock.now().monotonic_ns
+        while self._lost is None and self._pump.in_flight < limits.in_flight and (out := self._pump.next(now)):
+            self._send_one(out, now)
+
+    def _send_one(self, out: Outgoing, now_ns: int) -> None:
+        assert self._link is not None
+        topic = self._identity.topic(out.topic)
+        if self._pump.too_large(out, topic):
+            return
+        try:
+            mid = self._link.publish(topic, out.payload, expiry_s=EXPIRY_S.get(out.cls, 0))
+        except LinkLost as error:
+            self._lost = self._lost or Dropped(0, str(error))
+        else:
+            self._pump.sent(mid, out, now_ns)
+
+    async def _wait(self) -> None:
+        due = self._pump.next_due_ns()
+        wait_s = TICK_S if due is None else min(TICK_S, max(0.0, (due - self._clock.now().monotonic_ns) / 1e9))
+        if self._pump.backlog_waits():
+            wait_s = min(wait_s, 1.0 / self._console.backlog_per_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+
+    def _stalled(self) -> bool:
+        age_s = (self._clock.now().monotonic_ns - self._pump.oldest_flight_ns) / 1e9
+        return self._lost is None and self._pump.in_flight > 0 and age_s > PUBACK_DEADLINE_S
+
+    def _puback(self, mid: int, code: int) -> None:
+        if mid == self._goodbye:
+            self._said_goodbye.set()
+        self._pump.puback(mid, code, self._clock.now().monotonic_ns)
+        self._wake.set()
+
+    def _drop(self, dropped: Dropped) -> None:
+        self._lost = self._lost or dropped
+        self._wake.set()
+
+    def _message(self, topic: str, payload: bytes, retained: bool) -> None:
+        rest = topic.removeprefix(self._identity.topic("down/"))
+        if len(payload) > MAX_DOWN_BYTES:
+            log.warning("a message on %s of %d bytes is refused: over the limit", topic, len(payload))
+        elif rest == "receipt":
+            self._receipt(payload)
+        else:
+            log.debug("nothing listens on %s", topic)
+
+    def _receipt(self, payload: bytes) -> None:
+        try:
+            receipt = Receipt.model_validate_json(payload)
+        except ValidationError as error:
+            log.warning("a receipt is refused: %s", error.errors(include_url=False)[0]["msg"])
+            return
+        now = self._clock.now().monotonic_ns
+        if not self._pump.receipt(receipt.hit_id, receipt.rev, receipt.sha256, now):
+            log.warning("a receipt for %s:%d is refused: no such hit, or other bytes", receipt.hit_id, receipt.rev)
+        self._wake.set()
+
+    def _say_lost(self, reason: str, dropped: Dropped | None) -> None:
+        """Log a loss once, not each try; a fight over the client id also reaches the console, when it can."""
+        if dropped is not None and dropped.code == TAKEN_OVER:
+            self.conflicts += 1
+            reason = "another appliance connects with this one's client id: two boxes have the same site and id"
+            self.audit("client id conflict", "failed", reason)
+        level = logging.DEBUG if self._flagged and dropped is None else logging.WARNING
+        log.log(level, "console: %s", reason)
+        self._flagged = True
+        self.last_error = reason
+
+    def audit(self, what: str, outcome: str, detail: str, by: str = "appliance") -> None:
+        """Put a line for the console's audit into the outbox."""
+        line = Audit(at=self._clock.now().rfc3339(), what=what, by=by, outcome=outcome, detail=detail)
+        future = self._ledger.commit(Note("audit", "up/audit", line.encoded()))
+        # Where it cannot be written the store says so on its own; nobody waits for this line.
+        future.add_done_callback(lambda f: f.cancelled() or f.exception())
+
+    async def _leave(self) -> None:
+        if self._link is None or self.session is None:
+            return
+        if self._lost is None:
+            with contextlib.suppress(LinkLost, TimeoutError):
+                stopped = self._state("stopped").encoded()
+                self._goodbye = self._link.publish(self._identity.topic("up/state"), stopped, retain=True)
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._said_goodbye.wait()
+        await self._link.close()
+        if marks := self._pump.take_marks():
+            self._ledger.mark(marks)

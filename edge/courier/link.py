@@ -1,0 +1,252 @@
+"""One connection to the broker: paho-mqtt underneath, events in the event loop above, nothing kept between connections.
+
+paho's own reconnecting and queueing stay off: the ledger is the only queue. MQTT 5 where the broker speaks it, else
+3.1.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from drivers.errors import ConfigError, LinkError, LinkLost, LinkTimeout
+from edge.config.model import Console
+
+CONNECT_DEADLINE_S = 10.0
+KEEPALIVE_S = 15
+WILL_DELAY_S = 10
+SESSION_EXPIRY_S = 60
+MAX_IN_FLIGHT = 64
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+TAKEN_OVER = 0x8E
+_UNSUPPORTED_VERSION = {0x84, 0x01}
+
+
+class BrokerRefused(LinkError):
+    """The broker answered, and said no; `version` says that it does not speak this version of MQTT."""
+
+    code = "broker-refused"
+
+    def __init__(self, reason: str, *, version: bool = False) -> None:
+        super().__init__(reason)
+        self.version = version
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for this appliance when it is gone."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the broker's CONNACK allows."""
+
+    in_flight: int
+    max_packet_bytes: int | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A connection that ended: the broker's reason code where it gave one."""
+
+    code: int
+    reason: str
+
+
+def address(url: str) -> tuple[str, int, bool]:
+    """Return (host, port, TLS) of an `mqtt://` or `mqtts://` URL. Raises ConfigError."""
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise ConfigError(f"console.url: {url!r} is no mqtt:// or mqtts:// address")
+    return parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address cannot leave this machine."""
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def tls_context(console: Console) -> ssl.SSLContext:
+    """Return the TLS settings of a console: TLS 1.2 at least, broker verified, own certificate where there is one."""
+    context = ssl.create_default_context(cafile=console.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if console.cert_file:
+        context.load_cert_chain(console.cert_file, console.key_file)
+    return context
+
+
+def _properties(packet: int, **values: int) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho types its client, not this class
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties
+
+
+class Link:
+    """A connection that lives once: `open`, then publish, subscribe and callbacks, until `on_drop` or `close`."""
+
+    def __init__(
+        self,
+        console: Console,
+        client_id: str,
+        *,
+        on_message: Callable[[str, bytes, bool], None],
+        on_puback: Callable[[int, int], None],
+        on_drop: Callable[[Dropped], None],
+        version: int = 5,
+    ) -> None:
+        self._console = console
+        self._loop = asyncio.get_running_loop()
+        self._on_message = on_message
+        self._on_puback = on_puback
+        self._on_drop = on_drop
+        self._version = version
+        self._connected: asyncio.Future[Limits] = self._loop.create_future()
+        self._dropped = False
+        self._client = client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=True if version == 4 else None,
+            protocol=MQTTProtocolVersion.MQTTv5 if version == 5 else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.max_inflight_messages_set(MAX_IN_FLIGHT)
+        client.connect_timeout = CONNECT_DEADLINE_S / 2
+        client.on_connect = self._connect
+        client.on_disconnect = self._disconnect
+        client.on_message = self._message
+        client.on_publish = self._published
+        if console.username:
+            password = console.password_file.read_text().strip() if console.password_file else None
+            client.username_pw_set(console.username, password)
+
+    async def open(self, will: Will) -> Limits:
+        """Connect and return what the broker allows.
+
+        Raises LinkTimeout, LinkLost, or BrokerRefused with the broker's reason.
+        """
+        host, port, tls = address(self._console.url)
+        client = self._client
+        if tls:
+            client.tls_set_context(await asyncio.to_thread(tls_context, self._console))
+        will_properties, connect_properties = None, None
+        if self._version == 5:
+            will_properties = _properties(PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
+            connect_properties = _properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S)
+        client.will_set(will.topic, will.payload, qos=1, retain=True, properties=will_properties)
+        arguments: dict[str, Any] = {"keepalive": KEEPALIVE_S}
+        if self._version == 5:
+            # Not a clean start: it would end the session of the connection before, and with that send its will.
+            arguments |= {"clean_start": False, "properties": connect_properties}
+        try:
+            await asyncio.to_thread(client.connect, host, port, **arguments)
+        except (OSError, ValueError) as error:
+            raise LinkLost(f"{self._console.url}: {error}") from None
+        client.loop_start()
+        try:
+            return await asyncio.wait_for(self._connected, CONNECT_DEADLINE_S)
+        except TimeoutError:
+            await self._stop()
+            raise LinkTimeout(f"{self._console.url}: no CONNACK for {CONNECT_DEADLINE_S:.0f} s") from None
+        except LinkError:
+            await self._stop()
+            raise
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry_s: int = 0) -> int:
+        """Hand a message to the connection and return its packet id; `on_puback` tells of it. Raises LinkLost."""
+        properties = None
+        if expiry_s and self._version == 5:
+            properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
+        info = self._client.publish(topic, payload, qos, retain, properties)
+        if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_QUEUE_SIZE):
+            raise LinkLost(mqtt.error_string(info.rc))
+        return info.mid
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for a topic, its messages marked retained where they are. Raises LinkLost."""
+        if self._version == 5:
+            options = SubscribeOptions(qos=1, retainAsPublished=True)
+            result, _ = self._client.subscribe(topic, options=options)
+        else:
+            result, _ = self._client.subscribe(topic, qos=1)
+        if result is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise LinkLost(mqtt.error_string(result))
+
+    async def close(self) -> None:
+        """Take leave of the broker, so that the will is not sent."""
+        self._dropped = True
+        with contextlib.suppress(ValueError):
+            self._client.disconnect()
+        await self._stop()
+
+    async def abandon(self) -> None:
+        """Cut the connection without leave."""
+        self._dropped = True
+        sock = self._client.socket()
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.close()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        await asyncio.to_thread(self._client.loop_stop)
+
+    # paho's thread from here on; everything is carried over into the event loop.
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _connect(self, _c: object, _u: object, _f: object, code: ReasonCode, properties: Properties | None) -> None:
+        self._call(self._answered, code.value, str(code), properties)
+
+    def _answered(self, code: int, reason: str, properties: Properties | None) -> None:
+        if self._connected.done():
+            return
+        if code != 0:
+            version = self._version == 5 and code in _UNSUPPORTED_VERSION
+            self._connected.set_exception(BrokerRefused(f"{self._console.url}: {reason}", version=version))
+            return
+        maximum = getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT) if properties else MAX_IN_FLIGHT
+        packet = getattr(properties, "MaximumPacketSize", None) if properties else None
+        self._connected.set_result(Limits(min(MAX_IN_FLIGHT, maximum), packet, self._version))
+
+    def _disconnect(self, _c: object, _u: object, _f: object, code: ReasonCode, _p: object) -> None:
+        self._call(self._drop, Dropped(code.value, str(code)))
+
+    def _drop(self, dropped: Dropped) -> None:
+        if not self._connected.done():
+            # A broker of MQTT 3.1.1 alone may just hang up on a CONNECT of version 5.
+            refusal = BrokerRefused(f"{self._console.url}: hung up before CONNACK: {dropped.reason}")
+            self._connected.set_exception(refusal)
+        elif not self._dropped:
+            self._dropped = True
+            self._on_drop(dropped)
+
+    def _message(self, _c: object, _u: object, message: mqtt.MQTTMessage) -> None:
+        self._call(self._on_message, message.topic, message.payload, message.retain)
+
+    def _published(self, _c: object, _u: object, mid: int, code: ReasonCode, _p: object) -> None:
+        self._call(self._on_puback, mid, code.value)

@@ -1,0 +1,222 @@
+"""The appliance: puts the parts together, keeps them running, and takes them down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from drivers.clock import Clock, SystemClock
+from drivers.contract import Reading
+from drivers.errors import LinkBusy
+from edge import CONTRACT_VERSION, __version__
+from edge.clock import ClockWatch
+from edge.config import Config
+from edge.courier import Courier
+from edge.courier.courier import Retained
+from edge.event import EventWriter, Identity, clock_body, model_body
+from edge.health import HealthWatch
+from edge.intake import Intake
+from edge.judge import Judge
+from edge.ledger import Ledger
+from edge.ledger.entries import StoreState
+from edge.ledger.reader import Reader
+from edge.messages import Birth, DeviceBirth, DeviceMessage, ModelBody
+from edge.supervisor.device import Status
+from edge.supervisor.supervisor import Supervisor
+
+log = logging.getLogger("jaitf.core")
+
+LOCK = "lock"
+HEALTH_S = 10.0
+STORE_WATCH_S = 0.5
+READING_S = 1.0
+
+
+class Lock:
+    """The data directory's lock: one appliance at a time. Held until this process ends, whatever ends it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._file = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._file, 32).decode(errors="replace").strip() or "another process"
+            os.close(self._file)
+            raise LinkBusy(
+                f"{data_dir} is in use by process {holder}: an appliance runs there already; stop it, or give this one"
+                " a data_dir of its own"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+
+class Appliance:
+    """Everything of one lane. `ready` is called once devices, judge, ledger and courier are under way."""
+
+    def __init__(self, config: Config, clock: Clock, chance: random.Random, ready: Callable[[], None]) -> None:
+        who = config.appliance
+        self.config = config
+        self._clock = clock
+        self._ready = ready
+        self._clock_watch = ClockWatch()
+        self._identity = Identity(config.console.root, who.site, who.lane, who.id, who.stream)
+        events = EventWriter(self._identity, self._clock_watch.state)
+        self._ledger = Ledger(
+            who.data_dir,
+            events,
+            clock,
+            quota_bytes=config.storage.quota_bytes,
+            keep_days=config.storage.keep_days,
+            on_commit=self._committed,
+        )
+        self._reader = Reader(who.data_dir)
+        models = {device.model for device in config.devices if device.model and device.enabled}
+        self._judge = Judge.load(models, config.inference.threads, config.inference.max_waiting, clock)
+        self._intake = Intake(self._judge, self._ledger, self._reader, events, clock, self._reading)
+        self._supervisor = Supervisor(
+            config.devices, who.data_dir, clock, chance, self._intake.take, self._device_changed
+        )
+        self._courier = Courier(
+            config.console, self._identity, self._ledger, self._reader, clock, chance, self._present
+        )
+        self._health = HealthWatch(
+            clock,
+            clock.now(),
+            self._ledger,
+            self._reader,
+            self._judge,
+            self._courier,
+            self._supervisor,
+            config.storage.quota_bytes,
+        )
+        self._readings: dict[str, Reading] = {}
+        self._judge.on_blind = self._blind
+
+    async def run(self) -> None:
+        """Run until cancelled; what was asked of the ledger by then is written."""
+        self._ledger.start()
+        if self._ledger.notice:
+            self._courier.audit("ledger replaced", "done", self._ledger.notice)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for work in (
+                    self._judge.run(),
+                    self._courier.run(),
+                    self._supervisor.run(),
+                    self._tell_health(),
+                    self._tell_readings(),
+                    self._watch_store(),
+                ):
+                    group.create_task(work)
+                self._ready()
+        finally:
+            await self._ledger.close()
+            self._reader.close()
+
+    def _committed(self, hits: list[int], notes: list[tuple[int, str]]) -> None:
+        self._courier.committed(hits, notes)
+
+    def _present(self, session: str) -> list[Retained]:
+        said = [Retained("up/birth", self._birth(session))]
+        for name, status in self._supervisor.status.items():
+            said.append(Retained(f"up/device/{name}", self._device_message(name, status)))
+        said.append(Retained("up/health", self._health.gather(self._clock_watch.state())))
+        return said
+
+    def _birth(self, session: str) -> Birth:
+        who, now = self.config.appliance, self._clock.now()
+        models = [body for model in self._judge.models if (body := model_body(model))]
+        return Birth(
+            software=__version__,
+            contract=CONTRACT_VERSION,
+            session=session,
+            ledger_id=self._ledger.ledger_id,
+            seq_start=self._ledger.seq_start,
+            config_sha256=self.config.digest,
+            site=who.site,
+            lane=who.lane,
+            edge=who.id,
+            stream=who.stream,
+            devices=tuple(DeviceBirth(name=d.name, driver=d.driver, model=d.model) for d in self.config.devices),
+            models=tuple[ModelBody, ...](models),
+            clock=clock_body(now, self._clock_watch.state()),
+            notices=(self._ledger.notice,) if self._ledger.notice else (),
+            at=now.rfc3339(),
+        )
+
+    def _device_message(self, name: str, status: Status) -> DeviceMessage:
+        last = status.last_observation
+        driver = next(device.driver for device in self.config.devices if device.name == name)
+        return DeviceMessage(
+            state=status.state,
+            reason=status.reason,
+            code=status.code,
+            since=status.since.rfc3339(),
+            last_observation_at=last.rfc3339() if last else None,
+            restarts=status.restarts,
+            driver=driver,
+            facts=status.facts,
+        )
+
+    def _device_changed(self, name: str, status: Status) -> None:
+        self._courier.tell(f"up/device/{name}", self._device_message(name, status))
+
+    def _blind(self, reason: str) -> None:
+        self._courier.audit("model self-test", "failed" if reason else "passed", reason or "the models see again")
+        self._courier.tell("up/health", self._health.gather(self._clock_watch.state()), qos=0)
+
+    def _reading(self, device: str, reading: Reading) -> None:
+        if reading.values:
+            self._readings[device] = reading
+
+    async def _tell_readings(self) -> None:
+        """Publish each device's latest values, coalesced: once a second at most."""
+        while True:
+            await asyncio.sleep(READING_S)
+            for device, reading in self._readings.items():
+                body = {**reading.values, "at": reading.at.rfc3339()}
+                self._courier.tell_reading(f"up/reading/{device}", json.dumps(body, separators=(",", ":")).encode())
+            self._readings.clear()
+
+    async def _tell_health(self) -> None:
+        while True:
+            await asyncio.sleep(HEALTH_S)
+            self._courier.tell("up/health", self._health.gather(self._clock_watch.state()), qos=0)
+
+    async def _watch_store(self) -> None:
+        """Say at once when the store enters or leaves a bad state, to the console and on the devices that it stops."""
+        seen = StoreState.OK
+        while True:
+            await asyncio.sleep(STORE_WATCH_S)
+            state = self._ledger.state
+            if state is seen:
+                continue
+            seen = state
+            self._courier.audit("storage", state.value, self._ledger.reason or "room again")
+            self._supervisor.store_changed(
+                None if state in (StoreState.OK, StoreState.RESERVE) else self._ledger.reason
+            )
+            self._courier.tell("up/health", self._health.gather(self._clock_watch.state()), qos=0)
+
+
+async def serve(config: Config, ready: Callable[[], None]) -> None:
+    """Run the appliance until SIGTERM or SIGINT. Raises LinkBusy where one runs on the same data directory."""
+    lock = Lock(config.appliance.data_dir)
+    loop = asyncio.get_running_loop()
+    appliance = Appliance(config, SystemClock(), random.Random(), ready)
+    task = asyncio.create_task(appliance.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("stopped")
+    del lock

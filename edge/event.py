@@ -1,0 +1,147 @@
+"""Turns a hit into the bytes that are committed and published: the only place where a hit's event is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from drivers.clock import Stamp
+from drivers.contract import Severity
+from edge.clock import ClockState, boot_id
+from edge.messages import (
+    MAX_HIT_BYTES,
+    ClockBody,
+    EvidenceBody,
+    HitData,
+    HitEvent,
+    ItemBody,
+    MeasurementBody,
+    ModelBody,
+    ThreatBody,
+    Verdict,
+)
+from edge.nouns import Hit, Item, ModelName, Threat, ThreatReport
+
+HISTORICAL_NS = 60_000_000_000
+MAX_THREATS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which appliance speaks."""
+
+    root: str
+    site: str
+    lane: str
+    edge: str
+    stream: Literal["passenger", "cargo", "post"]
+
+    def topic(self, rest: str) -> str:
+        """Return a topic of this appliance: `{root}/v1/{site}/{id}/` and `rest`."""
+        return f"{self.root}/v1/{self.site}/{self.edge}/{rest}"
+
+
+def clock_body(at: Stamp, state: ClockState) -> ClockBody:
+    """Return how good the time `at` is, as messages say it."""
+    return ClockBody(
+        quality=state.quality,
+        offset_ms=state.offset_ms,
+        boot_id=boot_id(),
+        monotonic_s=round(at.monotonic_ns / 1e9, 3),
+    )
+
+
+def item_body(item: Item) -> ItemBody:
+    """Return an item as messages say it."""
+    return ItemBody(scan_id=item.scan_id, bag_tag=item.bag_tag, type=item.type)
+
+
+def model_body(model: ModelName | None) -> ModelBody | None:
+    """Return a model as messages say it."""
+    return ModelBody(name=model.name, version=model.version, sha256=model.sha256) if model else None
+
+
+def threat_body(threat: Threat) -> ThreatBody:
+    """Return a potential threat object as messages say it."""
+    measured = threat.measurement
+    return ThreatBody(
+        label=threat.label,
+        category=threat.category,
+        score=threat.score,
+        box=threat.box,
+        view=threat.view if threat.box is not None else None,
+        zone=threat.zone,
+        measurement=MeasurementBody(name=measured.name, value=measured.value, unit=measured.unit) if measured else None,
+    )
+
+
+class EventWriter:
+    """Writes hits and verdicts as this appliance publishes them."""
+
+    def __init__(self, identity: Identity, clock_state: Callable[[], ClockState]) -> None:
+        self.identity = identity
+        self._clock_state = clock_state
+
+    def hit(self, hit: Hit, seq: int, committed: Stamp, evidence: EvidenceBody | None) -> bytes:
+        """Return the event of a hit, at most 8 KiB: of many threats the strongest are named, never half of one.
+
+        The observation's age is taken from the monotonic clock, so that a wall clock set by hours makes no live hit
+        historical; times before this boot cannot occur here, for a reading is no older than its process.
+        """
+        who, report = self.identity, hit.report
+        threats = sorted(report.threats, key=lambda t: -(t.score or 0.0))[:MAX_THREATS]
+        while True:
+            data = HitData(
+                hit_id=hit.hit_id,
+                rev=hit.rev,
+                seq=seq,
+                historical=committed.monotonic_ns - hit.observed.monotonic_ns > HISTORICAL_NS,
+                site=who.site,
+                lane=who.lane,
+                edge=who.edge,
+                device=hit.device,
+                driver=hit.driver,
+                stream=who.stream,
+                observed_at=hit.observed.rfc3339(),
+                committed_at=committed.rfc3339(),
+                clock=clock_body(hit.observed, self._clock_state()),
+                severity=report.severity or Severity.MEDIUM,
+                score=report.score,
+                threshold=report.threshold,
+                threats=tuple(threat_body(t) for t in threats),
+                item=item_body(hit.item),
+                count=hit.count,
+                scan_type=hit.scan_type,
+                tip_type=hit.tip_type,
+                model=model_body(report.model),
+                evidence=evidence,
+            )
+            event = HitEvent(
+                id=f"{hit.hit_id}:{hit.rev}",
+                source=f"/{who.root}/{who.site}/{who.edge}/{hit.device}",
+                time=committed.rfc3339(),
+                data=data,
+            ).encoded()
+            if len(event) <= MAX_HIT_BYTES or len(threats) == 1:
+                return event
+            threats = threats[: len(threats) // 2]
+
+    def verdict(
+        self, report: ThreatReport, item: Item, at: Stamp, hit: Hit | None, kind: tuple[str, str | None]
+    ) -> bytes:
+        """Return the verdict on an item; `kind` is the scan's (ScanType, TIPType)."""
+        scan_type, tip_type = kind
+        return Verdict(
+            scan_id=item.scan_id,
+            decision=report.decision,
+            reason=report.reason,
+            item=item_body(item),
+            score=report.score,
+            threshold=report.threshold,
+            at=at.rfc3339(),
+            hit_id=hit.hit_id if hit else None,
+            scan_type=scan_type if scan_type != "OPERATIONAL" else None,
+            tip_type=tip_type,
+            ms=report.ms,
+        ).encoded()

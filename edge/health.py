@@ -1,0 +1,82 @@
+"""How the appliance fares, gathered for `up/health`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from drivers.clock import Clock, Stamp
+from edge.clock import ClockState
+from edge.courier import Courier
+from edge.event import clock_body
+from edge.judge import Judge
+from edge.ledger import Ledger
+from edge.ledger.reader import Reader
+from edge.messages import Health
+from edge.supervisor.supervisor import Supervisor
+
+S_PER_DAY = 86_400
+
+
+def rss_bytes() -> int:
+    """Return the memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def written_bytes() -> int:
+    """Return what this process has had written to disk, 0 where the kernel does not count (proc(5), io)."""
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("write_bytes:")), 0)
+
+
+@dataclass(slots=True)
+class HealthWatch:
+    """Gathers the appliance's health; `started` is when it came up."""
+
+    clock: Clock
+    started: Stamp
+    ledger: Ledger
+    reader: Reader
+    judge: Judge
+    courier: Courier
+    supervisor: Supervisor
+    quota_bytes: int
+
+    def gather(self, clock_state: ClockState) -> Health:
+        """Return the appliance's health at this moment."""
+        now = self.clock.now()
+        waiting = self.reader.waiting()
+        uptime_s = (now.monotonic_ns - self.started.monotonic_ns) / 1e9
+        oldest = waiting["oldest_unsent_ns"]
+        p50, p99 = self.judge.times_ms()
+        written = written_bytes()
+        return Health(
+            at=now.rfc3339(),
+            oldest_unsent_hit_s=max(0.0, round((now.wall_ns - oldest) / 1e9, 3)) if oldest else 0.0,
+            queued=waiting["queued"],
+            outbox_bytes=waiting["bytes"],
+            dropped=dict(self.ledger.room.dropped),
+            set_aside=waiting["set_aside"],
+            storage=self.ledger.state.value,
+            storage_reason=self.ledger.reason,
+            used_bytes=self.ledger.used_bytes,
+            quota_bytes=self.quota_bytes,
+            disk_free_bytes=self.ledger.room.disk_free_bytes(),
+            written_bytes=written,
+            written_bytes_per_day=int(written / max(uptime_s, 1.0) * S_PER_DAY),
+            devices={name: status.state for name, status in self.supervisor.status.items()},
+            judged=self.judge.judged,
+            overloaded=self.judge.overloaded,
+            model_p50_ms=p50,
+            model_p99_ms=p99,
+            blind=bool(self.judge.blind_reason),
+            blind_reason=self.judge.blind_reason,
+            rss_bytes=rss_bytes(),
+            clock=clock_body(now, clock_state),
+            client_id_conflicts=self.courier.conflicts,
+            uptime_s=round(uptime_s, 1),
+        )

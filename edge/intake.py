@@ -1,0 +1,150 @@
+"""The way of an observation through the core: lane, judge, ledger. The driver is answered once it is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from drivers.clock import Clock
+from drivers.contract import Observation, Outcome, Reading, Scan
+from drivers.errors import StoreError
+from edge.clock import uuid7
+from edge.collapse import REVISE_NS, Collapse
+from edge.config import DeviceConfig
+from edge.event import EventWriter
+from edge.judge import Judge, judge_reading
+from edge.lane import item_of
+from edge.ledger import Ledger, Record
+from edge.ledger.entries import StoreState
+from edge.ledger.reader import Reader
+from edge.nouns import Decision, Evidence, Hit, Item, ThreatReport
+
+log = logging.getLogger("jaitf.core")
+
+RETRY_S = 1.0
+
+
+class Intake:
+    """Takes observations of every device, in the order of each device; `on_reading` publishes what is no hit."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        ledger: Ledger,
+        reader: Reader,
+        events: EventWriter,
+        clock: Clock,
+        on_reading: Callable[[str, Reading], None],
+    ) -> None:
+        self._judge = judge
+        self._ledger = ledger
+        self._reader = reader
+        self._events = events
+        self._clock = clock
+        self._on_reading = on_reading
+        self._collapse = Collapse()
+
+    async def take(self, device: DeviceConfig, observation: Observation) -> Outcome:
+        """Return what became of an observation: committed, known already, or refused because the store is full."""
+        if isinstance(observation, Scan):
+            return await self._scan(device, observation)
+        return await self._reading(device, observation)
+
+    async def _scan(self, device: DeviceConfig, scan: Scan) -> Outcome:
+        if self._ledger.state in (StoreState.FULL, StoreState.FAILING):
+            return Outcome.REFUSED
+        if self._reader.knows(device.name, scan.key):
+            record = Record(device.name, key=scan.key, answer_repeats=scan.answer_repeats)
+        else:
+            record = await self._judged(device, scan)
+        try:
+            written = await self._ledger.commit(record)
+        except StoreError as error:
+            log.warning("%s: a scan is refused: %s", device.name, error)
+            return Outcome.REFUSED
+        return Outcome.REPEATED if written.repeated else Outcome.COMMITTED
+
+    async def _judged(self, device: DeviceConfig, scan: Scan) -> Record:
+        item = item_of(scan)
+        report = await self._judge.judge_scan(scan, device.model)
+        hit = None
+        if report.decision is Decision.ALARM:
+            hit = Hit(
+                hit_id=uuid7(self._clock.now().wall_ns),
+                rev=0,
+                device=device.name,
+                driver=device.driver,
+                observed=scan.at,
+                item=item,
+                report=report,
+                evidence=Evidence(scan.original, scan.media_type),
+                scan_type=scan.scan_type if scan.scan_type != "OPERATIONAL" else None,
+                tip_type=scan.tip_type,
+            )
+        at = report.ended or self._clock.now()
+        verdict = self._events.verdict(report, item, at, hit, (scan.scan_type, scan.tip_type))
+        return Record(
+            device.name,
+            verdict=verdict,
+            hit=hit,
+            thumb=report.thumb if hit else None,
+            key=scan.key,
+            answer_repeats=scan.answer_repeats,
+        )
+
+    async def _reading(self, device: DeviceConfig, reading: Reading) -> Outcome:
+        self._on_reading(device.name, reading)
+        report = judge_reading(reading)
+        if report is None:
+            return Outcome.COMMITTED
+        flap = self._collapse.find(device.name, reading)
+        if flap is None:
+            item = item_of(reading)
+            hit = self._hit(device, reading, report, uuid7(self._clock.now().wall_ns), item)
+            self._collapse.open(device.name, reading, hit.hit_id, item.scan_id)
+            await self._until_written(Record(device.name, hit=hit))
+            return Outcome.COMMITTED
+        flap.count += 1
+        flap.last_ns = reading.at.monotonic_ns
+        if flap.last_ns - flap.committed_ns >= REVISE_NS:
+            flap.committed_ns = flap.last_ns
+            flap.rev += 1
+            item = Item(flap.scan_id)
+            hit = self._hit(device, reading, report, flap.hit_id, item, rev=flap.rev, count=flap.count)
+            await self._until_written(Record(device.name, hit=hit))
+        return Outcome.COMMITTED
+
+    def _hit(
+        self,
+        device: DeviceConfig,
+        reading: Reading,
+        report: ThreatReport,
+        hit_id: str,
+        item: Item,
+        *,
+        rev: int = 0,
+        count: int | None = None,
+    ) -> Hit:
+        return Hit(
+            hit_id=hit_id,
+            rev=rev,
+            device=device.name,
+            driver=device.driver,
+            observed=reading.at,
+            item=item,
+            report=report,
+            raw=reading.raw,
+            count=count,
+        )
+
+    async def _until_written(self, record: Record) -> None:
+        """Write a reading's hit however long it takes: the hardware cannot be told to say it again."""
+        while True:
+            try:
+                await self._ledger.commit(record)
+            except StoreError as error:
+                log.debug("%s: a hit waits for the store: %s", record.device, error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return

@@ -1,0 +1,211 @@
+"""The judge: pictures by a model, readings by the rules that came with them. What cannot be judged is unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import statistics
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from drivers.clock import Clock, Stamp
+from drivers.contract import Finding, Reading, Scan, Severity
+from drivers.errors import ModelError
+from edge.nouns import Decision, ModelName, Threat, ThreatReport
+from edge.severity import ORDER, severity_table
+from inference import Judgement, Model, load, thumbnail
+
+T = TypeVar("T")
+
+log = logging.getLogger("jaitf.judge")
+
+DEADLINE_S = 30.0
+SELF_TEST_S = 600.0
+TIMES_KEPT = 500
+
+
+@dataclass(slots=True)
+class _Waiting:
+    scan: Scan
+    model: Model
+    done: asyncio.Future[ThreatReport]
+
+
+def unknown(reason: str) -> ThreatReport:
+    """Return the verdict on an item that could not be judged."""
+    return ThreatReport(decision=Decision.UNKNOWN, reason=reason)
+
+
+def judge_reading(reading: Reading) -> ThreatReport | None:
+    """Return the alarm that a reading's findings raise, None where it has none."""
+    if not reading.findings:
+        return None
+    return ThreatReport(
+        decision=Decision.ALARM,
+        threats=tuple(_threat(finding) for finding in reading.findings),
+        severity=max((f.severity for f in reading.findings), key=ORDER.index),
+    )
+
+
+def _threat(finding: Finding) -> Threat:
+    return Threat(finding.label, finding.category, zone=finding.zone, measurement=finding.measurement)
+
+
+class Judge:
+    """Judges scans one after the other in a thread of its own, with the models that the devices name.
+
+    At most `max_waiting` scans wait; one more, and the oldest of them is `unknown: overloaded`. `blind_reason` is set
+    while a model fails its self-test or does not come back from a picture.
+    """
+
+    def __init__(self, models: dict[str, Model], max_waiting: int, clock: Clock) -> None:
+        self.overloaded = 0
+        self.judged = 0
+        self.blind_reason = ""
+        self._models = models
+        self._max_waiting = max_waiting
+        self._clock = clock
+        self._queue: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
+        self._times_ms: deque[float] = deque(maxlen=TIMES_KEPT)
+        self.on_blind: Callable[[str], None] = lambda reason: None
+
+    @classmethod
+    def load(cls, names: set[str], threads: int, max_waiting: int, clock: Clock) -> Judge:
+        """Return a judge with these model packages loaded and proven. Raises ModelError."""
+        return cls({name: load(name, threads) for name in sorted(names)}, max_waiting, clock)
+
+    @property
+    def models(self) -> list[ModelName]:
+        """Which models judge."""
+        return [_name(model) for model in self._models.values()]
+
+    def times_ms(self) -> tuple[float | None, float | None]:
+        """Return the median and the 99th percentile of the last judgements, in milliseconds."""
+        times = sorted(self._times_ms)
+        if not times:
+            return None, None
+        return round(statistics.median(times), 1), round(times[min(len(times) - 1, int(len(times) * 0.99))], 1)
+
+    async def judge_scan(self, scan: Scan, model: str | None) -> ThreatReport:
+        """Return the verdict on a scan; never raises for one that cannot be judged: that is unknown, with a reason."""
+        if scan.problem is not None:
+            return unknown(scan.problem)
+        if model is None:
+            return unknown("no model is configured for this device")
+        if len(self._queue) >= self._max_waiting:
+            self.overloaded += 1
+            self._queue.popleft().done.set_result(unknown("overloaded"))
+        waiting = _Waiting(scan, self._models[model], asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._wake.set()
+        return await waiting.done
+
+    async def run(self) -> None:
+        """Judge what waits until cancelled, and prove the models on their golden pictures now and then."""
+        next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
+        while True:
+            self._wake.clear()
+            while self._queue:
+                await self._judge(self._queue.popleft())
+            if self._clock.now().monotonic_ns >= next_test_ns:
+                next_test_ns += int(SELF_TEST_S * 1e9)
+                await self.self_test()
+            try:
+                async with asyncio.timeout(5.0):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def self_test(self) -> None:
+        """Prove every model on its golden pictures; a model that fails makes the appliance blind until it passes."""
+        for model in self._models.values():
+            failure = await self._in_thread(model.self_test)
+            self._see(f"{model.name}: {failure}" if isinstance(failure, str) else "")
+
+    async def _judge(self, waiting: _Waiting) -> None:
+        started = self._clock.now()
+        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model))
+        ended = self._clock.now()
+        if isinstance(result, str):
+            report = unknown(result)
+        else:
+            judgement, thumb = result
+            report = _report(judgement, thumb, waiting.model, started, ended)
+            self.judged += 1
+            self._times_ms.append(judgement.ms)
+        if not waiting.done.done():
+            waiting.done.set_result(report)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T | str:
+        """Return what work in the judge's thread returns, or why it failed; it has a deadline."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                result = await asyncio.shield(future)
+            if self.blind_reason.startswith("no answer"):
+                self._see("")
+            return result
+        except TimeoutError:
+            self._see(f"no answer from the model for {DEADLINE_S:.0f} s")
+            # The thread cannot be ended; what comes next gets another, and the stuck one is left behind.
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
+            return "the model gave no answer in time"
+        except ModelError as error:
+            return str(error)
+        except Exception as error:
+            # The boundary to ONNX Runtime and OpenCV, which raise what they please; the verdict tells the console.
+            log.exception("a picture could not be judged")
+            return f"the model failed: {type(error).__name__}"
+
+    def _see(self, blind_reason: str) -> None:
+        if blind_reason != self.blind_reason:
+            self.blind_reason = blind_reason
+            if blind_reason:
+                log.error("blind: %s", blind_reason)
+            else:
+                log.info("seeing again")
+            self.on_blind(blind_reason)
+
+
+def _name(model: Model) -> ModelName:
+    return ModelName(model.name, model.version, model.sha256)
+
+
+def _look(scan: Scan, model: Model) -> tuple[Judgement, bytes | None]:
+    judgement = model.judge(scan.pictures)
+    if not judgement.alarm:
+        return judgement, None
+    try:
+        return judgement, thumbnail(scan.pictures, judgement)
+    except ModelError as error:
+        log.warning("no thumbnail: %s", error)
+        return judgement, None
+
+
+def _report(judgement: Judgement, thumb: bytes | None, model: Model, started: Stamp, ended: Stamp) -> ThreatReport:
+    threats = tuple(
+        Threat(found.label, found.category, score=round(found.score, 4), box=found.box, view=found.view)
+        for found in judgement.findings
+    )
+    score, threshold = round(judgement.score, 4), round(judgement.threshold, 4)
+    alarm = judgement.alarm and bool(threats)
+    severity: Severity | None = severity_table().of(threats, score, threshold) if alarm else None
+    return ThreatReport(
+        decision=Decision.ALARM if alarm else Decision.CLEAR,
+        score=score,
+        threshold=threshold,
+        peak=judgement.peak,
+        threats=threats if alarm else (),
+        severity=severity,
+        model=_name(model),
+        thumb=thumb,
+        ms=round(judgement.ms, 1),
+        started=started,
+        ended=ended,
+    )

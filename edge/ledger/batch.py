@@ -1,0 +1,187 @@
+"""One commit of the ledger: what it writes, in which order."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from pathlib import Path
+
+from drivers.clock import Clock
+from drivers.fsync import sync_folder, write_whole
+from edge.event import EventWriter
+from edge.ledger.entries import Mark, Note, Record, Written
+from edge.ledger.room import Room
+from edge.messages import EvidenceBody
+from edge.nouns import Evidence
+from edge.report import report_json
+
+FIRST_LINK = bytes(32)
+
+
+def evidence_path(sha256: str) -> str:
+    """Return where evidence lies under the data directory."""
+    return f"evidence/{sha256[:2]}/{sha256}"
+
+
+def chain_link(prev: bytes, payload: bytes, raw: bytes, evidence: str | None) -> bytes:
+    """Return a row's link in the chain: SHA-256 over the link before and the digests of all that the row proves."""
+    parts = (prev, hashlib.sha256(payload).digest(), hashlib.sha256(raw).digest(), bytes.fromhex(evidence or ""))
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+class Batch:
+    """Writes entries within one transaction of the caller's. `lean` leaves thumbnails out: room is short."""
+
+    def __init__(
+        self, db: sqlite3.Connection, folder: Path, events: EventWriter, clock: Clock, room: Room, lean: bool
+    ) -> None:
+        self.hits: list[int] = []
+        self.notes: list[tuple[int, str]] = []
+        self._db = db
+        self._folder = folder
+        self._events = events
+        self._clock = clock
+        self._room = room
+        self._lean = lean
+        self._digests: dict[int, str] = {}
+        self._new_evidence_bytes = 0
+        self._seq, self._prev = self._last()
+
+    def _last(self) -> tuple[int, bytes]:
+        start = int(self._db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
+        row = self._db.execute(
+            "SELECT seq, hash FROM hit WHERE seq >= ? ORDER BY seq DESC LIMIT 1", (start,)
+        ).fetchone()
+        return row or (start - 1, FIRST_LINK)
+
+    def write_evidence(self, records: list[Record]) -> None:
+        """Put the original bits of every hit on the disk, files and folders, before any row names them."""
+        folders: set[Path] = set()
+        for record in records:
+            if record.hit is None or record.hit.evidence is None:
+                continue
+            digest = hashlib.sha256(record.hit.evidence.original).hexdigest()
+            self._digests[id(record)] = digest
+            path = self._folder / evidence_path(digest)
+            folders.add(path.parent)
+            if path.exists():
+                continue
+            if not path.parent.exists():
+                path.parent.mkdir(mode=0o750)
+                folders.add(path.parent.parent)
+            write_whole(path, record.hit.evidence.original)
+        for folder in folders:
+            sync_folder(folder)
+
+    def write(self, entry: Record | Note) -> Written:
+        """Insert one entry's rows; return what its asker is told after the commit."""
+        if isinstance(entry, Note):
+            self._note(entry.cls, entry.topic, entry.payload)
+            return Written(None)
+        if entry.key is not None and not self._first_time(entry):
+            return Written(None, repeated=True)
+        seq = self._hit(entry) if entry.hit else None
+        if entry.verdict is not None:
+            self._note("verdict", f"up/verdict/{entry.device}", entry.verdict)
+        if entry.hit and entry.thumb is not None:
+            if self._lean:
+                self._room.dropped["thumb"] += 1
+            else:
+                self._note("thumb", f"up/thumb/{entry.hit.hit_id}", entry.thumb)
+        return Written(seq)
+
+    def _first_time(self, record: Record) -> bool:
+        now = self._clock.now().wall_ns
+        kept = record.verdict if record.answer_repeats else None
+        inserted = self._db.execute(
+            "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", (record.device, record.key, now, kept)
+        )
+        if inserted.rowcount:
+            return True
+        verdict = self._db.execute(
+            "SELECT verdict FROM seen WHERE device=? AND key=?", (record.device, record.key)
+        ).fetchone()[0]
+        if verdict is not None and record.answer_repeats:
+            self._note("verdict", f"up/verdict/{record.device}", verdict)
+        return False
+
+    def _note(self, cls: str, topic: str, payload: bytes) -> None:
+        now = self._clock.now().wall_ns
+        row = self._db.execute(
+            "INSERT INTO outbox (class, topic, payload, created_ns) VALUES (?, ?, ?, ?)", (cls, topic, payload, now)
+        )
+        assert row.lastrowid is not None
+        self.notes.append((row.lastrowid, cls))
+        self._room.added(cls, len(payload))
+
+    def _hit(self, record: Record) -> int:
+        hit = record.hit
+        assert hit is not None
+        committed = self._clock.now()
+        digest = self._digests.get(id(record))
+        body = self._evidence_row(hit.evidence, digest, committed.wall_ns, record.thumb is not None and not self._lean)
+        seq = self._seq + 1
+        payload = self._events.hit(hit, seq, committed, body)
+        report = report_json(hit)
+        link = chain_link(self._prev, payload, hit.raw, digest)
+        self._db.execute(
+            "INSERT INTO hit (seq, hit_id, rev, device, scan_id, observed_ns, committed_ns, payload, report, raw,"
+            " evidence, prev, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                seq,
+                hit.hit_id,
+                hit.rev,
+                hit.device,
+                hit.item.scan_id,
+                hit.observed.wall_ns,
+                committed.wall_ns,
+                payload,
+                report,
+                hit.raw or None,
+                digest,
+                self._prev,
+                link,
+            ),
+        )
+        self._seq, self._prev = seq, link
+        self.hits.append(seq)
+        return seq
+
+    def _evidence_row(
+        self, evidence: Evidence | None, digest: str | None, now_ns: int, thumb: bool
+    ) -> EvidenceBody | None:
+        if evidence is None or digest is None:
+            return None
+        size = len(evidence.original)
+        row = self._db.execute(
+            "INSERT INTO evidence (sha256, path, media_type, bytes, created_ns) VALUES (?,?,?,?,?)"
+            " ON CONFLICT (sha256) DO UPDATE SET purged_ns=NULL WHERE purged_ns IS NOT NULL",
+            (digest, evidence_path(digest), evidence.media_type, size, now_ns),
+        )
+        if row.rowcount:
+            self._new_evidence_bytes += size
+        return EvidenceBody(sha256=digest, media_type=evidence.media_type, bytes=size, thumb=thumb)
+
+    def write_marks(self, marks: Mark) -> None:
+        """Write what became of messages that are on their way."""
+        now = self._clock.now().wall_ns
+        run = self._db.executemany
+        run("UPDATE hit SET sent_ns=? WHERE seq=? AND sent_ns IS NULL", [(now, seq) for seq in marks.sent])
+        run(
+            "UPDATE hit SET received_ns=?, sent_ns=coalesce(sent_ns, ?), set_aside=NULL"
+            " WHERE seq=? AND received_ns IS NULL",
+            [(now, now, seq) for seq in marks.received],
+        )
+        run("UPDATE hit SET set_aside=? WHERE seq=?", marks.hits_set_aside)
+        run("UPDATE outbox SET set_aside=? WHERE id=?", marks.notes_set_aside)
+        for row_id in marks.done:
+            gone = self._db.execute(
+                "DELETE FROM outbox WHERE id=? RETURNING class, length(payload)", (row_id,)
+            ).fetchone()
+            if gone:
+                self._room.removed(*gone)
+
+    def settle(self) -> None:
+        """Count the evidence that the commit added, and remove the files that it purged."""
+        self._room.evidence_bytes += self._new_evidence_bytes
+        self._room.settle()

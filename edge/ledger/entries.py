@@ -1,0 +1,63 @@
+"""What can be asked of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from edge.nouns import Hit
+
+OutboxClass = Literal["verdict", "thumb", "evidence", "audit"]
+
+
+class StoreState(StrEnum):
+    """How the store is: `reserve` keeps hits only, `full` refuses scans, `failing` cannot be written at all."""
+
+    OK = "ok"
+    RESERVE = "reserve"
+    FULL = "full"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An observation judged: its verdict, its hit where it is an alarm, the thumbnail, and the key of its repeats."""
+
+    device: str
+    verdict: bytes | None = None
+    hit: Hit | None = None
+    thumb: bytes | None = None
+    key: str | None = None
+    answer_repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A message of a class of its own that must reach the console: an answer, an evidence part, an audit line."""
+
+    cls: OutboxClass
+    topic: str
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Mark:
+    """What became of messages: sent (PUBACK), received (the console's receipt), done, or set aside with a reason."""
+
+    sent: list[int] = field(default_factory=list)
+    received: list[int] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    hits_set_aside: list[tuple[str, int]] = field(default_factory=list)
+    notes_set_aside: list[tuple[str, int]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.sent or self.received or self.done or self.hits_set_aside or self.notes_set_aside)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record on disk: the hit's sequence number where there is one; `repeated` where its key was known already."""
+
+    seq: int | None
+    repeated: bool = False

@@ -1,0 +1,243 @@
+"""What goes over MQTT, as classes: the one source of the messages' shape (contract, sections 3 and 4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drivers.contract import Category, DeviceState, Severity
+from edge.clock import ClockQuality
+from edge.nouns import Decision
+
+MAX_HIT_BYTES = 8 * 1024
+MAX_THUMB_BYTES = 64 * 1024
+MAX_DOWN_BYTES = 256 * 1024
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+Absent = Field(default=None, exclude_if=_is_none)
+"""A key that is left out where there is nothing to say."""
+
+
+class Message(BaseModel):
+    """A message that the appliance sends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def encoded(self) -> bytes:
+        """Return the message as compact UTF-8 JSON, keys in the order of the class."""
+        return self.model_dump_json().encode()
+
+
+class MeasurementBody(Message):
+    """A measured value; unit "" where there is none."""
+
+    name: str
+    value: bool | int | float | str
+    unit: str
+
+
+class ThreatBody(Message):
+    """A potential threat object in a hit: with a box in pixels of its view, a body zone, or a measurement."""
+
+    label: str
+    category: Category
+    score: Annotated[float | None, Field(ge=0, le=1)] = Absent
+    box: tuple[float, float, float, float] | None = Absent
+    view: int | None = Absent
+    zone: str | None = Absent
+    measurement: MeasurementBody | None = Absent
+
+
+class ItemBody(Message):
+    """The object of inspection."""
+
+    scan_id: str
+    bag_tag: str | None = Absent
+    type: str | None = Absent
+
+
+class ModelBody(Message):
+    """The model that judged."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class EvidenceBody(Message):
+    """Where a hit's proof is: digest and size of the original bits."""
+
+    sha256: str
+    media_type: str
+    bytes: int
+    thumb: bool
+
+
+class ClockBody(Message):
+    """How good the time in this message is."""
+
+    quality: ClockQuality
+    offset_ms: float | None
+    boot_id: str
+    monotonic_s: float
+
+
+class HitData(Message):
+    """The body of a hit: contract, section 4."""
+
+    hit_id: str
+    rev: int
+    seq: int
+    historical: bool
+    site: str
+    lane: str
+    edge: str
+    device: str
+    driver: str
+    stream: Literal["passenger", "cargo", "post"]
+    observed_at: str
+    committed_at: str
+    clock: ClockBody
+    decision: Literal[Decision.ALARM] = Decision.ALARM
+    severity: Severity
+    score: Annotated[float | None, Field(ge=0, le=1)]
+    threshold: float | None
+    threats: tuple[ThreatBody, ...]
+    item: ItemBody
+    corroboration: tuple[dict[str, Any], ...] = ()
+    count: int | None = Absent
+    tip_type: str | None = Absent
+    scan_type: str | None = Absent
+    model: ModelBody | None
+    evidence: EvidenceBody | None
+
+
+class HitEvent(Message):
+    """A hit as CloudEvents 1.0, structured JSON, at most 8 KiB."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    type: Literal["org.jaitf.edge.hit.v1"] = "org.jaitf.edge.hit.v1"
+    source: str
+    time: str
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: HitData
+
+
+class Verdict(Message):
+    """One for each screened item, hit or not. No verdict means unknown, never clear."""
+
+    scan_id: str
+    decision: Decision
+    reason: str | None
+    item: ItemBody
+    score: float | None
+    threshold: float | None
+    at: str
+    hit_id: str | None = Absent
+    scan_type: str | None = Absent
+    tip_type: str | None = Absent
+    ms: float | None = Absent
+
+
+class StateMessage(Message):
+    """Whether the appliance is there; the will says offline, with the session of its birth."""
+
+    state: Literal["online", "stopped", "offline"]
+    session: str
+    at: str
+
+
+class DeviceMessage(Message):
+    """How a device is, since when, and what it waits for."""
+
+    state: DeviceState
+    reason: str
+    code: str
+    since: str
+    last_observation_at: str | None
+    restarts: int
+    driver: str
+    facts: dict[str, str | int | float | bool]
+
+
+class DeviceBirth(Message):
+    """A device in the birth message."""
+
+    name: str
+    driver: str
+    model: str | None
+
+
+class Birth(Message):
+    """What this appliance is: versions, ledger, configuration, devices, models."""
+
+    software: str
+    contract: str
+    session: str
+    ledger_id: str
+    seq_start: int
+    config_sha256: str
+    site: str
+    lane: str
+    edge: str
+    stream: str
+    devices: tuple[DeviceBirth, ...]
+    models: tuple[ModelBody, ...]
+    clock: ClockBody
+    notices: tuple[str, ...]
+    at: str
+
+
+class Health(Message):
+    """How the appliance fares: what waits, what was dropped, how fast it judges, what room is left."""
+
+    at: str
+    oldest_unsent_hit_s: float
+    queued: dict[str, int]
+    outbox_bytes: int
+    dropped: dict[str, int]
+    set_aside: int
+    storage: Literal["ok", "reserve", "full", "failing"]
+    storage_reason: str
+    used_bytes: int
+    quota_bytes: int
+    disk_free_bytes: int
+    written_bytes: int
+    written_bytes_per_day: int
+    devices: dict[str, DeviceState]
+    judged: int
+    overloaded: int
+    model_p50_ms: float | None
+    model_p99_ms: float | None
+    blind: bool
+    blind_reason: str
+    rss_bytes: int
+    clock: ClockBody
+    client_id_conflicts: int
+    uptime_s: float
+
+
+class Receipt(BaseModel):
+    """The console has stored a hit. `sha256` is of the hit's bytes as published."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    hit_id: Annotated[str, Field(min_length=36, max_length=36)]
+    rev: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class Audit(Message):
+    """Who asked for what, and what became of it; what the box did by itself that a person must know."""
+
+    at: str
+    what: str
+    by: str
+    outcome: str
+    detail: str

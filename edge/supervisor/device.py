@@ -1,0 +1,196 @@
+"""One device as the core sees it: its state, and the service of one of its processes until that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drivers import wire
+from drivers.clock import Clock, Stamp
+from drivers.contract import DeviceState, Observation, Outcome
+from drivers.errors import EdgeError, LinkError, ProtocolError
+from edge.config import DeviceConfig
+from edge.supervisor.child import Child
+
+log = logging.getLogger("jaitf.device")
+
+HELLO_DEADLINE_S = 30.0
+BEAT_DEADLINE_S = 5.0
+WATCH_S = 0.5
+READ_BYTES = 256 * 1024
+PICTURE_WINDOW = 8
+READING_WINDOW = 256
+READING_BODY_BYTES = 64 * 1024
+FLOOD_PER_S = 400
+FLOOD_WINDOW_S = 5.0
+
+Handle = Callable[[DeviceConfig, Observation], Awaitable[Outcome]]
+
+
+@dataclass(slots=True)
+class Status:
+    """How a device is, since when and why; `code` is stable and documented, `reason` is for reading."""
+
+    state: DeviceState
+    reason: str
+    code: str
+    since: Stamp
+    last_observation: Stamp | None = None
+    restarts: int = 0
+    facts: dict[str, str | int | float | bool] = field(default_factory=dict)
+
+
+class ProcessEnded(LinkError):
+    """A device's process is gone or had to be ended; `code` is the finding."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.finding = code
+
+
+class DeviceService:
+    """Serves one process of one device: takes its frames for hostile, watches its heartbeat, hands on observations."""
+
+    def __init__(
+        self,
+        config: DeviceConfig,
+        child: Child,
+        *,
+        pictures: bool,
+        state_dir: Path,
+        clock: Clock,
+        handle: Handle,
+        set_state: Callable[[wire.State], None],
+    ) -> None:
+        self._config = config
+        self._child = child
+        self._window = PICTURE_WINDOW if pictures else READING_WINDOW
+        self._decoder = wire.Decoder(wire.MAX_BODY_BYTES if pictures else READING_BODY_BYTES)
+        self._state_dir = state_dir
+        self._clock = clock
+        self._handle = handle
+        self._set_state = set_state
+        self._answers: set[asyncio.Task[None]] = set()
+        self._writing = asyncio.Lock()
+        self._heard_ns = self._moved_ns = clock.now().monotonic_ns
+        self._progress = -1
+        self._progress_deadline_s: float | None = None
+        self._started = self._hello = False
+        self._flood_since_ns = self._heard_ns
+        self._offers = 0
+        self.flooding = False
+        self.last_observation: Stamp | None = None
+
+    async def serve(self) -> None:
+        """Serve the process until it ends or has to be ended; always raises ProcessEnded with the finding."""
+        start = wire.Start(
+            device=self._config.name,
+            driver=self._config.driver,
+            settings=self._config.settings.model_dump(mode="json"),
+            state_dir=str(self._state_dir),
+            window=self._window,
+        )
+        tasks = {asyncio.create_task(self._read(start)), asyncio.create_task(self._watch())}
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await ended.pop()
+        finally:
+            self._child.kill(signal.SIGKILL)
+            for task in (*tasks, *self._answers):
+                task.cancel()
+            await asyncio.gather(*tasks, *self._answers, return_exceptions=True)
+            self._child.close()
+
+    async def _read(self, start: wire.Start) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                if not self._started:
+                    await self._write(start)
+                    self._started = True
+                data = await loop.sock_recv(self._child.wire, READ_BYTES)
+            except OSError as error:
+                raise ProcessEnded("crashed", f"the wire broke: {error}") from None
+            if not data:
+                raise await self._ended()
+            self._heard_ns = self._clock.now().monotonic_ns
+            try:
+                for message in self._decoder.feed(data):
+                    self._take(message)
+            except ProtocolError as error:
+                raise ProcessEnded("wire", f"the process sent what is no message: {error}") from None
+
+    async def _ended(self) -> ProcessEnded:
+        with contextlib.suppress(TimeoutError):
+            status = await asyncio.wait_for(asyncio.shield(self._child.exit), 2.0)
+            if status < 0:
+                name = signal.Signals(-status).name
+                return ProcessEnded("crashed", f"the process was ended by {name}")
+            return ProcessEnded("crashed", f"the process ended with status {status}; its log says why")
+        return ProcessEnded("crashed", "the process closed its wire")
+
+    def _take(self, message: wire.FromDevice | wire.FromCore) -> None:
+        match message:
+            case wire.Offer():
+                self._offered(message)
+            case wire.Beat():
+                if message.progress != self._progress:
+                    self._progress, self._moved_ns = message.progress, self._heard_ns
+                self._progress_deadline_s = message.deadline_s
+            case wire.State():
+                self._set_state(message)
+            case wire.Hello():
+                self._hello = True
+            case _:
+                raise ProtocolError(f"a device may not send {message.kind}")
+
+    def _offered(self, offer: wire.Offer) -> None:
+        if len(self._answers) >= self._window:
+            raise ProtocolError(f"more than {self._window} observations without an answer")
+        self._offers += 1
+        self.last_observation = offer.observation.at
+        task = asyncio.create_task(self._answer(offer))
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
+
+    async def _answer(self, offer: wire.Offer) -> None:
+        try:
+            outcome = await self._handle(self._config, offer.observation)
+        except EdgeError as error:
+            log.error("%s: an observation could not be handled: %s", self._config.name, error)
+            outcome = Outcome.REFUSED
+        with contextlib.suppress(OSError):
+            await self._write(wire.Answer(number=offer.number, outcome=outcome))
+
+    async def _write(self, message: wire.FromCore) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._writing:
+            for part in wire.encode(message):
+                await loop.sock_sendall(self._child.wire, part)
+
+    async def _watch(self) -> None:
+        """Find the process that is silent, hanging, leaking or flooding; each is a finding of its own."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = self._clock.now().monotonic_ns
+            quiet_s = (now - self._heard_ns) / 1e9
+            if quiet_s > (BEAT_DEADLINE_S if self._hello else HELLO_DEADLINE_S):
+                raise ProcessEnded("hanging", f"no heartbeat for {quiet_s:.0f} s")
+            still_s = (now - self._moved_ns) / 1e9
+            if self._progress_deadline_s is not None and still_s > self._progress_deadline_s:
+                raise ProcessEnded("silent", f"the driver did no round of its work for {still_s:.0f} s")
+            rss = self._child.rss_bytes()
+            if rss > self._config.memory_bytes:
+                raise ProcessEnded("leaking", f"{rss} bytes of memory, {self._config.memory_bytes} are allowed")
+            self._watch_flood(now)
+
+    def _watch_flood(self, now_ns: int) -> None:
+        elapsed_s = (now_ns - self._flood_since_ns) / 1e9
+        if elapsed_s >= FLOOD_WINDOW_S:
+            self.flooding = self._offers / elapsed_s > FLOOD_PER_S
+            self._offers, self._flood_since_ns = 0, now_ns

@@ -1,0 +1,118 @@
+"""The parent of the devices' processes: small, single-threaded, started before the core has threads or sockets.
+
+It holds what every driver needs in memory already, forks a process when the core asks for one, hands the core its end
+of the wire and a handle on the process, and tells of exits. It dies with the core, and its children with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from setproctitle import setproctitle
+
+from drivers import host
+
+_PR_SET_PDEATHSIG = 1
+MAX_REQUEST_BYTES = 4096
+WIRE_BUFFER_BYTES = 1024 * 1024
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent` is gone; prctl(2), PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _become(name: str, memory_bytes: int, wire: socket.socket, parent: int) -> None:
+    """Turn a fresh fork into a device's process; does not return."""
+    status = 1
+    try:
+        die_with_parent(parent)
+        setproctitle(f"jaitf-edge-device {name}")
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        # Twice what the supervisor allows: it finds and names a leak; this is the wall behind it.
+        resource.setrlimit(resource.RLIMIT_DATA, (2 * memory_bytes, 2 * memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # Where memory runs out, the kernel takes a device's process before the core.
+        Path("/proc/self/oom_score_adj").write_text("500")
+        logging.getLogger().handlers[0].setFormatter(logging.Formatter(f"%(levelname)s {name}: %(message)s"))
+        status = host.serve(wire)
+    except BaseException:
+        logging.getLogger("jaitf.device").exception("the process of %s failed to start", name)
+    finally:
+        os._exit(status)
+
+
+def _spawn(control: socket.socket, request: dict[str, object], inherited: list[int]) -> None:
+    core_end, device_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    core_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WIRE_BUFFER_BYTES)
+    device_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WIRE_BUFFER_BYTES)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        core_end.close()
+        for descriptor in inherited:
+            os.close(descriptor)
+        _become(str(request["name"]), int(str(request["memory_bytes"])), device_end, parent)
+    handle = os.pidfd_open(pid)
+    reply = json.dumps({"spawned": request["name"], "pid": pid}).encode()
+    socket.send_fds(control, [reply], [core_end.fileno(), handle])
+    os.close(handle)
+    core_end.close()
+    device_end.close()
+
+
+def _reap(control: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        control.send(json.dumps({"exited": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
+
+
+def main() -> None:
+    """Serve the core over the socket whose number is the first argument, until it closes."""
+    die_with_parent(int(sys.argv[2]))
+    setproctitle("jaitf-edge-nursery")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s nursery: %(message)s")
+    control = socket.socket(fileno=int(sys.argv[1]))
+    # Children of a process group get the terminal's Ctrl-C too; only the core decides when they end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    control.send(json.dumps({"ready": os.getpid()}).encode())
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(woken, select.POLLIN)
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor == woken:
+                os.read(woken, 4096)
+                _reap(control)
+            else:
+                request = control.recv(MAX_REQUEST_BYTES)
+                if not request:
+                    return
+                _spawn(control, json.loads(request), [control.fileno(), woken, wake])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Keeps a process running for each device, restarts the one that fails without touching the others, and tells."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from drivers import registry, wire
+from drivers.clock import Clock
+from drivers.contract import DeviceState
+from drivers.errors import EdgeError
+from edge.config import DeviceConfig
+from edge.supervisor.child import Child, Nursery
+from edge.supervisor.device import DeviceService, Handle, ProcessEnded, Status
+
+log = logging.getLogger("jaitf.device")
+
+FIRST_WAIT_S = 0.5
+MAX_WAIT_S = 30.0
+STABLE_S = 60.0
+
+
+class Supervisor:
+    """One task a device. `on_state` is called in the event loop whenever a device's status changes."""
+
+    def __init__(
+        self,
+        devices: tuple[DeviceConfig, ...],
+        data_dir: Path,
+        clock: Clock,
+        chance: random.Random,
+        handle: Handle,
+        on_state: Callable[[str, Status], None],
+    ) -> None:
+        self.status: dict[str, Status] = {}
+        self._devices = {device.name: device for device in devices}
+        self._data_dir = data_dir
+        self._clock = clock
+        self._chance = chance
+        self._handle = handle
+        self._on_state = on_state
+        self._nursery = Nursery()
+        self._children: dict[str, Child] = {}
+        self._said: dict[str, wire.State] = {}
+        self._flooding: set[str] = set()
+        self._store_problem: str | None = None
+        self._wanted = {device.name: asyncio.Event() for device in devices}
+        for device in devices:
+            how = (DeviceState.DOWN, "starting") if device.enabled else (DeviceState.DISABLED, "by configuration")
+            self.status[device.name] = Status(*how, "starting" if device.enabled else "disabled", clock.now())
+            if device.enabled:
+                self._wanted[device.name].set()
+
+    async def run(self) -> None:
+        """Keep the devices' processes running until cancelled, then end them all."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for device in self._devices.values():
+                    group.create_task(self._keep(device), name=f"device {device.name}")
+        finally:
+            self._nursery.close()
+
+    def restart(self, name: str) -> None:
+        """End a device's process; another one follows. Raises KeyError for an unknown device."""
+        if child := self._children.get(self._devices[name].name):
+            child.kill()
+
+    def disable(self, name: str) -> None:
+        """End a device's process and start no other. Raises KeyError for an unknown device."""
+        self._wanted[name].clear()
+        self.restart(name)
+        self.set_state(name, DeviceState.DISABLED, "by command", "disabled")
+
+    def enable(self, name: str) -> None:
+        """Let a device's process run again. Raises KeyError for an unknown device."""
+        if not self._wanted[name].is_set():
+            self.set_state(name, DeviceState.DOWN, "starting", "starting")
+            self._wanted[name].set()
+
+    def set_state(self, name: str, state: DeviceState, reason: str, code: str, facts: wire.State | None = None) -> None:
+        """Note how a device is; tell and log it only where that changed."""
+        status = self.status[name]
+        if facts:
+            status.facts = dict(facts.facts)
+        if (status.state, status.reason, status.code) == (state, reason, code):
+            return
+        if status.state is not state:
+            status.since = self._clock.now()
+        level = logging.INFO if state in (DeviceState.UP, DeviceState.DISABLED) else logging.WARNING
+        # A device that stays down is said once; each further reason of the same code is for the curious.
+        if status.state is state and status.code == code:
+            level = logging.DEBUG
+        status.state, status.reason, status.code = state, reason, code
+        log.log(level, "%s: %s%s", name, state, f": {reason}" if reason else "")
+        self._on_state(name, status)
+
+    def store_changed(self, problem: str | None) -> None:
+        """Mark every running device degraded while the store refuses what they bring, and let them be what they are."""
+        self._store_problem = problem
+        for name, said in self._said.items():
+            self._show(name, said)
+
+    def _show(self, name: str, said: wire.State) -> None:
+        """Set what a device's process said, or what the core knows better."""
+        if self._store_problem is not None and said.state is DeviceState.UP:
+            self.set_state(name, DeviceState.DEGRADED, self._store_problem, "store-full", said)
+        elif name in self._flooding and said.state is DeviceState.UP:
+            self.set_state(name, DeviceState.DEGRADED, "more observations than any item explains", "flooding", said)
+        else:
+            self.set_state(name, said.state, said.reason, said.code, said)
+
+    async def _keep(self, device: DeviceConfig) -> None:
+        wait_s = FIRST_WAIT_S
+        while True:
+            await self._wanted[device.name].wait()
+            started = self._clock.now().monotonic_ns
+            try:
+                await self._serve_one(device)
+            except ProcessEnded as ended:
+                if not self._wanted[device.name].is_set():
+                    continue
+                self.status[device.name].restarts += 1
+                self.set_state(device.name, DeviceState.DOWN, str(ended), ended.finding)
+            except EdgeError as error:
+                self.set_state(device.name, DeviceState.DOWN, str(error), error.code)
+            if self._clock.now().monotonic_ns - started > STABLE_S * 1e9:
+                wait_s = FIRST_WAIT_S
+            await asyncio.sleep(wait_s * (0.5 + self._chance.random() / 2))
+            wait_s = min(2 * wait_s, MAX_WAIT_S)
+
+    async def _serve_one(self, device: DeviceConfig) -> None:
+        info = registry.available()[device.driver]
+        state_dir = self._data_dir / "devices" / device.name
+        state_dir.mkdir(parents=True, exist_ok=True)
+        child = await self._nursery.spawn(device.name, device.memory_bytes)
+        self._children[device.name] = child
+
+        def set_state(message: wire.State) -> None:
+            self._said[device.name] = message
+            self._show(device.name, message)
+
+        service = DeviceService(
+            device,
+            child,
+            pictures=info.pictures,
+            state_dir=state_dir,
+            clock=self._clock,
+            handle=self._handle,
+            set_state=set_state,
+        )
+        watch = asyncio.create_task(self._watch(device.name, service))
+        try:
+            await service.serve()
+        finally:
+            watch.cancel()
+            self._children.pop(device.name, None)
+            self._said.pop(device.name, None)
+            self._flooding.discard(device.name)
+
+    async def _watch(self, name: str, service: DeviceService) -> None:
+        """Carry the last observation's time over, and let a flood be seen while it lasts."""
+        while True:
+            await asyncio.sleep(1.0)
+            self.status[name].last_observation = service.last_observation or self.status[name].last_observation
+            if service.flooding != (name in self._flooding):
+                (self._flooding.add if service.flooding else self._flooding.discard)(name)
+                if said := self._said.get(name):
+                    self._show(name, said)
