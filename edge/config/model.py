@@ -21,24 +21,36 @@ class _Section(BaseModel):
 class Appliance(_Section):
     """Which appliance this is, and where it keeps what it must not lose."""
 
-    site: Name = Field(description="the airport or post office, as the console knows it")
-    lane: Name = Field(description="the screening lane")
-    id: Name = Field(description="this appliance, unique in the site")
+    site: Name = Field(examples=["lfw"], description="the airport or post office, as the console knows it")
+    lane: Name = Field(examples=["t1-l3"], description="the screening lane")
+    id: Name = Field(examples=["edge-01"], description="this appliance, unique in the site")
     stream: Literal["passenger", "cargo", "post"] = Field(default="passenger", description="what the lane screens")
-    data_dir: Path = Field(description="ledger, evidence and device state; a folder of its own")
+    data_dir: Path = Field(
+        examples=["/var/lib/jaitf-edge"], description="ledger, evidence and device state; a folder of its own"
+    )
 
 
 class Console(_Section):
     """The way to the task force's console."""
 
-    url: str = Field(pattern=r"^mqtts?://[^/\s]+$", description="mqtts://HOST:PORT, or mqtt://HOST:PORT on loopback")
+    url: str = Field(
+        examples=["mqtts://broker.example:8883"],
+        pattern=r"^mqtts?://[^/\s]+$",
+        description="mqtts://HOST:PORT, or mqtt://HOST:PORT on loopback",
+    )
     root: str = Field(default="jaitf", pattern=r"^[^+#/\s][^+#\s]*$", description="first part of every topic")
-    ca_file: Path | None = Field(default=None, description="certificates that may vouch for the broker (PEM)")
-    cert_file: Path | None = Field(default=None, description="this appliance's certificate (PEM)")
-    key_file: Path | None = Field(default=None, description="its key (PEM)")
-    username: str | None = Field(default=None, description="for a broker that asks for one")
+    ca_file: Path | None = Field(
+        default=None, examples=["ca.pem"], description="certificates that may vouch for the broker (PEM)"
+    )
+    cert_file: Path | None = Field(
+        default=None, examples=["edge.pem"], description="this appliance's certificate (PEM)"
+    )
+    key_file: Path | None = Field(default=None, examples=["edge.key"], description="its key (PEM)")
+    username: str | None = Field(default=None, examples=["edge-01"], description="for a broker that asks for one")
     password_file: Path | None = Field(
-        default=None, description="file with the password; the password itself is never here"
+        default=None,
+        examples=["console.password"],
+        description="file with the password; the password itself is never here",
     )
     insecure: bool = Field(default=False, description="allow mqtt:// beyond loopback: hits then travel in clear text")
     receipts: bool = Field(

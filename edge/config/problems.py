@@ -36,7 +36,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" (did you mean {self.hint}?)" if self.hint else ""
-        return _one_line(f"{self.file}:{self.line}: {self.key}: {self.message}{hint}")
+        level = "warning: " if self.level is Level.WARNING else ""
+        return _one_line(f"{self.file}:{self.line}: {self.key}: {level}{self.message}{hint}")
 
 
 class ConfigProblems(ConfigError):

@@ -32,7 +32,11 @@ address = 0
 
 
 def said(folder: Path, level: Level = Level.ERROR) -> list[str]:
-    return [str(p).removeprefix(f"{folder}/") for p in examine(folder).problems if p.level is level]
+    return [
+        str(p).removeprefix(f"{folder}/").replace(": warning: ", ": ")
+        for p in examine(folder).problems
+        if p.level is level
+    ]
 
 
 def test_a_good_one(folder):
