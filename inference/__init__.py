@@ -1,0 +1,50 @@
+"""Judges pictures: model packages, their runtime, and what comes before and after it.
+
+`load` opens a package, `Model.judge` judges the pictures of one scan, `thumbnail` draws what was found. Importing this
+package loads neither ONNX Runtime nor OpenCV; `load` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivers.contract import Picture
+from inference.judgement import Found, Judgement
+
+if TYPE_CHECKING:
+    from inference.model import Model
+
+__all__ = ["Found", "Judgement", "Model", "load", "thumbnail"]
+
+
+def load(name_or_path: str | Path, threads: int = 0) -> Model:
+    """Open a model package, check all of it, and return its model, ready to judge.
+
+    A name without a slash is a built-in package; anything else is a folder or a zip file. `threads` is what one
+    judgement may use; 0: as many as this process has cores. Raises ModelError, with the reason, for a package that is
+    not there, not intact, not what its manifest says, or whose golden pictures come out differently on this machine.
+    """
+    from inference.model import load as open_model
+
+    return open_model(name_or_path, threads)
+
+
+def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int = 65_536) -> bytes:
+    """Return a JPEG of the view that decided, its findings drawn in, of at most `max_bytes` bytes.
+
+    Raises ModelError where the pictures are not the ones that were judged or cannot be read.
+    """
+    from inference.draw import thumbnail as draw
+
+    return draw(pictures, judgement, max_bytes)
+
+
+def __getattr__(name: str) -> object:
+    # `Model` is public as a type; its module loads NumPy and is only wanted by those who ask.
+    if name == "Model":
+        from inference.model import Model
+
+        return Model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,103 @@
+"""Pictures for people: the scan with its findings drawn in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from drivers.contract import Picture
+from drivers.errors import ModelError
+from inference.judgement import Found, Judgement
+from inference.look import Look, Shown, look_at, views
+from inference.normalise import Plane
+
+THUMBNAIL_SIDE = 720
+_QUALITIES = (88, 78, 66, 52, 38, 25)
+_SMALLEST_SIDE = 96
+_RED, _WHITE, _INK = (214, 28, 36), (255, 255, 255), (32, 32, 32)
+_DISPLAY_GAMMA = 0.6
+_FACE = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int) -> bytes:
+    """Draw a thumbnail; see `inference.thumbnail`."""
+    drawn = overlay(pictures, judgement, THUMBNAIL_SIDE)
+    while True:
+        for quality in _QUALITIES:
+            good, data = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+            if good and len(data) <= max_bytes:
+                return bytes(data)
+        rows, columns = drawn.shape[:2]
+        if max(rows, columns) < _SMALLEST_SIDE:
+            raise ModelError(f"no thumbnail fits into {max_bytes} bytes")
+        drawn = np.asarray(cv2.resize(drawn, (columns * 3 // 4 or 1, rows * 3 // 4 or 1), interpolation=cv2.INTER_AREA))
+
+
+def overlay(pictures: Sequence[Picture], judgement: Judgement, side: int) -> Shown:
+    """Return the view that decided, RGB, at most `side` pixels a side, with the findings of that view drawn in.
+
+    Raises ModelError where that view is not among the pictures or cannot be read.
+    """
+    for group in views(pictures):
+        if group[0].view == judgement.view:
+            return _draw(look_at(group), judgement, side)
+    raise ModelError(f"view {judgement.view} is not among the pictures")
+
+
+def _draw(look: Look, judgement: Judgement, side: int) -> Shown:
+    factor = side / max(look.rows, look.columns)
+    # A small picture is enlarged, so that a label beside a box can be read; not beyond what looks like pixels.
+    factor = min(factor, 3.0)
+    size = (max(1, round(look.columns * factor)), max(1, round(look.rows * factor)))
+    shown = _rendered(look)
+    shrinks = size[0] < shown.shape[1]
+    canvas = np.ascontiguousarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC))
+    own = [f for f in judgement.findings if f.view == judgement.view]
+    for finding in reversed(own):
+        _box(canvas, finding, factor)
+    for finding in reversed(own):
+        _label(canvas, finding, factor)
+    return canvas
+
+
+def _rendered(look: Look) -> Shown:
+    """Return a view for the eye: grey pictures brightened in the dark end, where linear intensity hides everything."""
+    if look.colour is not None or look.low is not look.high:
+        return look.shown()
+    grey: Plane = np.power(look.low, np.float32(_DISPLAY_GAMMA))
+    return np.repeat((grey * 255).round().astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _corners(finding: Found, factor: float, canvas: Shown) -> tuple[int, int, int, int]:
+    rows, columns = canvas.shape[:2]
+    x, y, width, height = (v * factor for v in finding.box)
+    # A little air around the thing: a frame on its outline hides the outline.
+    return (
+        max(1, round(x) - 3),
+        max(1, round(y) - 3),
+        min(columns - 2, round(x + width) + 3),
+        min(rows - 2, round(y + height) + 3),
+    )
+
+
+def _box(canvas: Shown, finding: Found, factor: float) -> None:
+    left, top, right, bottom = _corners(finding, factor, canvas)
+    cv2.rectangle(canvas, (left, top), (right, bottom), _WHITE, 4, cv2.LINE_AA)
+    cv2.rectangle(canvas, (left, top), (right, bottom), _RED, 2, cv2.LINE_AA)
+
+
+def _label(canvas: Shown, finding: Found, factor: float) -> None:
+    rows, columns = canvas.shape[:2]
+    left, top, _, bottom = _corners(finding, factor, canvas)
+    text = f"{finding.label}  {finding.score:.0%}"
+    scale = 0.5 if max(rows, columns) >= 480 else 0.4
+    (width, height), below = cv2.getTextSize(text, _FACE, scale, 1)
+    pad = 5
+    high = height + below + 2 * pad
+    x = max(0, min(left - 2, columns - width - 2 * pad))
+    # Above the box, below it where there is no room, inside as the last resort.
+    y = top - high if top >= high else bottom if bottom + high <= rows else top
+    cv2.rectangle(canvas, (x, y), (x + width + 2 * pad, y + high), _RED, -1)
+    cv2.putText(canvas, text, (x + pad, y + pad + height), _FACE, scale, _WHITE, 1, cv2.LINE_AA)

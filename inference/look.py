@@ -1,0 +1,119 @@
+"""One view of an item, read once: what the graph is fed from and what is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.contract import Energy, Picture
+from drivers.errors import ModelError
+from inference.manifest import Colour
+from inference.normalise import Plane, pixels, reduced, transmission
+
+Shown = NDArray[np.uint8]
+
+# Where the ratio of log-attenuations, low to high energy, turns from organic (orange) over light metal (green) to
+# steel (blue); light elements lie near 1.2, aluminium near 1.5, iron above 2 for spectra of 140 to 160 kV.
+_RATIO_STOPS = (1.15, 1.3, 1.5, 2.0)
+_HUES = np.array([[0.95, 0.55, 0.10], [0.90, 0.60, 0.15], [0.25, 0.65, 0.25], [0.10, 0.30, 0.80]], np.float32)
+_THIN = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A view: `low` and `high` are transmissions of one working size (the same plane where there is one energy).
+
+    `colour` is the picture itself where the device gave colours; `rows`, `columns` are the picture's own size.
+    """
+
+    view: int
+    low: Plane
+    high: Plane
+    colour: Shown | None
+    rows: int
+    columns: int
+
+    @property
+    def transmission(self) -> Plane:
+        """One plane for both energies: the geometric mean, which is the mean attenuation."""
+        return self.low if self.low is self.high else np.asarray(np.sqrt(self.low * self.high), np.float32)
+
+    def planes(self, colour: Colour) -> Plane:
+        """Return the view as a model wants it: rows x columns x channels, 0..1."""
+        if colour is Colour.TRANSMISSION:
+            return self.transmission[..., None]
+        if colour is Colour.HI_LO:
+            return np.stack([self.high, self.low], axis=2)
+        shown = self.shown().astype(np.float32) / 255
+        if colour is Colour.GRAY:
+            return np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY))[..., None]
+        return np.ascontiguousarray(shown[..., ::-1]) if colour is Colour.BGR else shown
+
+    def shown(self) -> Shown:
+        """Return the view as a screen shows it, RGB: its own colours, colours by material, or grey."""
+        if self.colour is not None:
+            return self.colour
+        if self.low is self.high:
+            return np.repeat((self.low * 255).round().astype(np.uint8)[..., None], 3, axis=2)
+        return _pseudo_colour(self.low, self.high)
+
+
+def views(pictures: Sequence[Picture]) -> list[tuple[Picture, ...]]:
+    """Return the pictures of a scan as looks to take, by view: a single one, or a pair (low energy, high energy)."""
+    waiting: dict[int, Picture] = {}
+    found: list[tuple[Picture, ...]] = []
+    for picture in pictures:
+        if picture.energy not in (Energy.LOW, Energy.HIGH):
+            found.append((picture,))
+            continue
+        other = waiting.pop(picture.view, None)
+        if other is None or other.energy is picture.energy:
+            waiting[picture.view] = picture
+            if other is not None:
+                found.append((other,))
+        else:
+            found.append((picture, other) if picture.energy is Energy.LOW else (other, picture))
+    found.extend((picture,) for picture in waiting.values())
+    return sorted(found, key=lambda group: group[0].view)
+
+
+def look_at(group: tuple[Picture, ...]) -> Look:
+    """Return the look that one group of `views` gives.
+
+    Raises ModelError where a picture cannot be judged, or the two of a pair differ in size.
+    """
+    return _single(group[0]) if len(group) == 1 else _pair(*group)
+
+
+def _single(picture: Picture) -> Look:
+    plane = transmission(picture)
+    return Look(picture.view, plane, plane, _own_colours(picture), picture.rows, picture.columns)
+
+
+def _own_colours(picture: Picture) -> Shown | None:
+    if picture.channels != 3:
+        return None
+    values = reduced(pixels(picture))
+    return values if picture.bits == 8 else (values / ((1 << picture.bits) - 1) * 255).round().astype(np.uint8)
+
+
+def _pair(low: Picture, high: Picture) -> Look:
+    if (low.rows, low.columns) != (high.rows, high.columns):
+        raise ModelError(f"the low and the high energy of view {low.view} differ in size")
+    return Look(low.view, transmission(low), transmission(high), None, low.rows, low.columns)
+
+
+def _pseudo_colour(low: Plane, high: Plane) -> Shown:
+    """Return hue by the ratio of attenuations (material), value by attenuation, as screeners know it."""
+    a_low, a_high = (-np.log(np.clip(p, 0.004, 1)) for p in (low, high))
+    ratio = cv2.blur(a_low, (3, 3)) / np.maximum(cv2.blur(a_high, (3, 3)), _THIN)
+    hue = np.stack([np.interp(ratio, _RATIO_STOPS, _HUES[:, c]) for c in range(3)], axis=2).astype(np.float32)
+    depth = ((a_low + a_high) / 2)[..., None]
+    # White where there is nothing, full hue at an attenuation of about 1, then darker to black.
+    colour = 1 - (1 - hue) * np.clip(depth / 0.9, 0, 1)
+    colour *= np.exp(-np.clip(depth - 0.9, 0, None) / 1.6)
+    return np.asarray((np.clip(colour, 0, 1) * 255).round().astype(np.uint8))

@@ -1,0 +1,166 @@
+"""A loaded model: judges the pictures of a scan."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.contract import Picture
+from drivers.errors import ModelError
+from inference import package as packages
+from inference.decoders import Decoded, decode
+from inference.judgement import Found, Judgement
+from inference.look import Look, look_at, views
+from inference.manifest import Golden, GoldenPicture, Manifest
+from inference.package import Package
+from inference.prepare import prepare
+from inference.runtime import Runtime
+
+log = logging.getLogger("jaitf.inference")
+
+
+class Model:
+    """A model package in memory. Blocking; call it from one thread at a time."""
+
+    def __init__(self, package: Package, threads: int = 0) -> None:
+        """Open a package's graph and prove it on its golden pictures. Raises ModelError where it fails."""
+        self.package = package
+        self._runtime = Runtime(package, threads)
+        self.self_test()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the package says of itself."""
+        return self.package.manifest
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return self.manifest.version
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of `model.onnx`, in hexadecimal."""
+        return self.package.sha256
+
+    def judge(self, pictures: Sequence[Picture], elevated: bool = False) -> Judgement:
+        """Judge the pictures of one scan; `elevated` takes the stricter operating point.
+
+        Raises ModelError where a picture cannot be judged, unless another view of the same scan raises an alarm.
+        """
+        started = time.perf_counter()
+        points = self.manifest.operating_points
+        threshold = points.elevated if elevated else points.normal
+        decoded: list[tuple[Look, Decoded]] = []
+        unreadable: ModelError | None = None
+        for group in views(pictures):
+            try:
+                look = look_at(group)
+                decoded.append((look, self._decode(look, threshold)))
+            except ModelError as error:
+                unreadable = unreadable or error
+        if not decoded:
+            raise unreadable or ModelError("there is no picture")
+        look, best = max(decoded, key=lambda pair: pair[1].score)
+        if unreadable and best.score < threshold:
+            raise unreadable
+        findings = [
+            Found(self.manifest.labels[c.label].name, self.manifest.labels[c.label].category, c.score, c.box, v.view)
+            for v, d in decoded
+            for c in d.candidates
+        ]
+        return Judgement(
+            alarm=best.score >= threshold,
+            score=best.score,
+            threshold=threshold,
+            peak=best.peak or _darkest(look),
+            view=look.view,
+            findings=tuple(sorted(findings, key=lambda f: -f.score)),
+            ms=(time.perf_counter() - started) * 1000,
+        )
+
+    def warm_up(self) -> None:
+        """Judge the golden pictures once, so that the first bag waits for no allocation."""
+        self.self_test()
+
+    def self_test(self) -> None:
+        """Prove the model on its golden pictures. Raises ModelError where an outcome is not the stated one."""
+        for number, golden in enumerate(self.manifest.golden):
+            try:
+                self._prove(golden)
+            except ModelError as error:
+                raise ModelError(f"{self.package.path}: golden picture {number}: {error}") from error
+
+    def _decode(self, look: Look, threshold: float) -> Decoded:
+        feeds, placement = prepare(look, self.manifest.inputs)
+        return decode(self.manifest, self._runtime.run(feeds), placement, threshold)
+
+    def _prove(self, golden: Golden) -> None:
+        pictures = [_picture(self.package.files[p.file], p) for p in golden.pictures]
+        look = look_at(views(pictures)[0])
+        outputs = self._runtime.run(prepare(look, self.manifest.inputs)[0])
+        expected = _arrays(self.package.files[golden.outputs], golden.outputs)
+        if expected.keys() != outputs.keys():
+            raise ModelError(f"{golden.outputs} holds {sorted(expected)}, the decoder reads {sorted(outputs)}")
+        for name, values in outputs.items():
+            if values.shape != expected[name].shape:
+                raise ModelError(f"{name} has the shape {list(values.shape)}, not {list(expected[name].shape)}")
+            if not np.allclose(values, expected[name], rtol=golden.rtol, atol=golden.atol):
+                worst = float(np.abs(values.astype(np.float64) - expected[name]).max())
+                raise ModelError(f"{name} differs from what the package promises, by up to {worst:.3g}")
+        score = self.judge(pictures).score
+        if abs(score - golden.score) > golden.score_tolerance:
+            raise ModelError(f"scores {score:.3f}, the package promises {golden.score:.3f}")
+
+
+def load(name_or_path: str | Path, threads: int = 0) -> Model:
+    """Open a package; see `inference.load`."""
+    started = time.perf_counter()
+    model = Model(packages.read(packages.find(name_or_path)), threads)
+    log.info("model %s %s loaded in %.0f ms", model.name, model.version, (time.perf_counter() - started) * 1000)
+    return model
+
+
+def _darkest(look: Look) -> tuple[float, float]:
+    plane = np.asarray(cv2.blur(look.transmission, (9, 9)))
+    y, x = np.unravel_index(int(plane.argmin()), plane.shape)
+    return (int(x) + 0.5) * look.columns / plane.shape[1], (int(y) + 0.5) * look.rows / plane.shape[0]
+
+
+def _picture(data: bytes, golden: GoldenPicture) -> Picture:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or (image.ndim == 3 and image.shape[2] != 3) or image.dtype not in (np.uint8, np.uint16):
+        raise ModelError(f"{golden.file} is no grey or RGB picture of 8 or 16 bits")
+    values = np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 else image)
+    return Picture(
+        view=golden.view,
+        energy=golden.energy,
+        rows=values.shape[0],
+        columns=values.shape[1],
+        channels=1 if values.ndim == 2 else 3,
+        bits=values.itemsize * 8,
+        data=values.tobytes(),
+        polarity=golden.polarity,
+    )
+
+
+def _arrays(data: bytes, name: str) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ModelError(f"{name}: {error}") from error

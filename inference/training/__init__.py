@@ -1,0 +1,1 @@
+"""Makes the packages that come with the appliance; no part of the appliance itself."""
