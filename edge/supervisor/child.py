@@ -16,6 +16,7 @@ from pathlib import Path
 from drivers.errors import LinkLost, LinkTimeout
 
 SPAWN_DEADLINE_S = 20.0
+CLOSE_DEADLINE_S = 3.0
 MAX_NEWS_BYTES = 4096
 
 
@@ -151,6 +152,11 @@ class Nursery:
             self._ready.set_exception(LinkLost("the nursery ended"))
             self._ready.exception()
 
-    def close(self) -> None:
-        """End the nursery and with it every process that is left."""
+    async def close(self) -> None:
+        """End the nursery, which ends and awaits every process that is left."""
+        process = self._process
+        if self._control is not None and process is not None:
+            self._control.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(process.wait, CLOSE_DEADLINE_S)
         self._lost()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drivers import wire
+from drivers import host, wire
 from drivers.clock import Clock, Stamp
 from drivers.contract import DeviceState, Observation, Outcome
 from drivers.errors import EdgeError, LinkError, ProtocolError
@@ -115,7 +115,7 @@ class DeviceService:
                     self._started = True
                 data = await loop.sock_recv(self._child.wire, READ_BYTES)
             except OSError as error:
-                raise ProcessEnded("crashed", f"the wire broke: {error}") from None
+                raise ProcessEnded("crashing", f"the wire broke: {error}") from None
             if not data:
                 raise await self._ended()
             self._heard_ns = self._clock.now().monotonic_ns
@@ -130,9 +130,9 @@ class DeviceService:
             status = await asyncio.wait_for(asyncio.shield(self._child.exit), 2.0)
             if status < 0:
                 name = signal.Signals(-status).name
-                return ProcessEnded("crashed", f"the process was ended by {name}")
-            return ProcessEnded("crashed", f"the process ended with status {status}; its log says why")
-        return ProcessEnded("crashed", "the process closed its wire")
+                return ProcessEnded("crashing", f"the process was ended by {name}")
+            return ProcessEnded("crashing", f"the process ended with status {status}; its log says why")
+        return ProcessEnded("crashing", "the process closed its wire")
 
     def _take(self, message: wire.FromDevice | wire.FromCore) -> None:
         match message:
@@ -182,7 +182,8 @@ class DeviceService:
             if quiet_s > (BEAT_DEADLINE_S if self._hello else HELLO_DEADLINE_S):
                 raise ProcessEnded("hanging", f"no heartbeat for {quiet_s:.0f} s")
             still_s = (now - self._moved_ns) / 1e9
-            if self._progress_deadline_s is not None and still_s > self._progress_deadline_s:
+            beating = quiet_s < 4 * host.BEAT_S  # else it hangs as a whole, which is another finding
+            if self._progress_deadline_s is not None and beating and still_s > self._progress_deadline_s:
                 raise ProcessEnded("silent", f"the driver did no round of its work for {still_s:.0f} s")
             rss = self._child.rss_bytes()
             if rss > self._config.memory_bytes:

@@ -55,7 +55,7 @@ def _become(name: str, memory_bytes: int, wire: socket.socket, parent: int) -> N
         os._exit(status)
 
 
-def _spawn(control: socket.socket, request: dict[str, object], inherited: list[int]) -> None:
+def _spawn(control: socket.socket, request: dict[str, object], inherited: list[int]) -> int:
     core_end, device_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     core_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WIRE_BUFFER_BYTES)
     device_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WIRE_BUFFER_BYTES)
@@ -72,9 +72,10 @@ def _spawn(control: socket.socket, request: dict[str, object], inherited: list[i
     os.close(handle)
     core_end.close()
     device_end.close()
+    return pid
 
 
-def _reap(control: socket.socket) -> None:
+def _reap(control: socket.socket, living: set[int]) -> None:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -82,7 +83,16 @@ def _reap(control: socket.socket) -> None:
             return
         if pid == 0:
             return
+        living.discard(pid)
         control.send(json.dumps({"exited": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
+
+
+def _end(living: set[int]) -> None:
+    """End every child and wait for it, so that none is left as a zombie for a stranger."""
+    for pid in living:
+        os.kill(pid, signal.SIGKILL)
+    for pid in living:
+        os.waitpid(pid, 0)
 
 
 def main() -> None:
@@ -99,6 +109,7 @@ def main() -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     control.send(json.dumps({"ready": os.getpid()}).encode())
+    living: set[int] = set()
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(woken, select.POLLIN)
@@ -106,12 +117,13 @@ def main() -> None:
         for descriptor, _ in poll.poll():
             if descriptor == woken:
                 os.read(woken, 4096)
-                _reap(control)
+                _reap(control, living)
             else:
                 request = control.recv(MAX_REQUEST_BYTES)
                 if not request:
+                    _end(living)
                     return
-                _spawn(control, json.loads(request), [control.fileno(), woken, wake])
+                living.add(_spawn(control, json.loads(request), [control.fileno(), woken, wake]))
 
 
 if __name__ == "__main__":

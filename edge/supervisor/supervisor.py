@@ -21,6 +21,7 @@ log = logging.getLogger("jaitf.device")
 FIRST_WAIT_S = 0.5
 MAX_WAIT_S = 30.0
 STABLE_S = 60.0
+SAME_NEWS_NS = 600_000_000_000
 
 
 class Supervisor:
@@ -47,6 +48,7 @@ class Supervisor:
         self._said: dict[str, wire.State] = {}
         self._flooding: set[str] = set()
         self._store_problem: str | None = None
+        self._logged: dict[tuple[str, DeviceState], tuple[str, int]] = {}
         self._wanted = {device.name: asyncio.Event() for device in devices}
         for device in devices:
             how = (DeviceState.DOWN, "starting") if device.enabled else (DeviceState.DISABLED, "by configuration")
@@ -61,7 +63,7 @@ class Supervisor:
                 for device in self._devices.values():
                     group.create_task(self._keep(device), name=f"device {device.name}")
         finally:
-            self._nursery.close()
+            await self._nursery.close()
 
     def restart(self, name: str) -> None:
         """End a device's process; another one follows. Raises KeyError for an unknown device."""
@@ -90,12 +92,20 @@ class Supervisor:
         if status.state is not state:
             status.since = self._clock.now()
         level = logging.INFO if state in (DeviceState.UP, DeviceState.DISABLED) else logging.WARNING
-        # A device that stays down is said once; each further reason of the same code is for the curious.
-        if status.state is state and status.code == code:
+        if not self._is_news(name, state, code):
             level = logging.DEBUG
         status.state, status.reason, status.code = state, reason, code
         log.log(level, "%s: %s%s", name, state, f": {reason}" if reason else "")
         self._on_state(name, status)
+
+    def _is_news(self, name: str, state: DeviceState, code: str) -> bool:
+        """Return whether a line in the log is owed: a device that comes and goes for one reason is said once a while."""
+        now = self._clock.now().monotonic_ns
+        known, since_ns = self._logged.get((name, state), ("", 0))
+        if known == code and now - since_ns < SAME_NEWS_NS and self.status[name].restarts > 1:
+            return False
+        self._logged[name, state] = (code, now)
+        return True
 
     def store_changed(self, problem: str | None) -> None:
         """Mark every running device degraded while the store refuses what they bring, and let them be what they are."""

@@ -1,0 +1,110 @@
+"""A driver that comes in by entry point: it raises a hit per count, and misbehaves in the ways that devices do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Literal
+
+from drivers.clock import Stamp
+from drivers.contract import (
+    DeviceState,
+    Driver,
+    DriverInfo,
+    Energy,
+    Finding,
+    Measurement,
+    Outcome,
+    Picture,
+    Port,
+    ProbeReport,
+    Reading,
+    Scan,
+    Settings,
+)
+from drivers.errors import LinkLost
+
+DRIVER = DriverInfo(
+    name="test",
+    summary="counts, and misbehaves when told to",
+    settings="jaitf_test_driver:TestSettings",
+    driver="jaitf_test_driver:TestDriver",
+    pictures=False,
+    example='driver = "test"\n[settings]\nhz = 10\n',
+)
+
+
+class TestSettings(Settings):
+    hz: float = 10
+    count: int = 0
+    fault: Literal["", "crash", "exit", "hang", "silent", "leak", "flood", "garbage", "lost", "fatal"] = ""
+    after: int = 5
+    distinct: bool = True
+    scans: bool = False
+
+
+class TestDriver(Driver):
+    progress_deadline_s = 3.0
+
+    def __init__(self, settings: TestSettings) -> None:
+        self.settings = settings
+
+    async def probe(self, deadline_s: float) -> ProbeReport:
+        return ProbeReport(True, ("a test driver answers",))
+
+    async def run(self, port: Port) -> None:
+        settings = self.settings
+        port.state(DeviceState.UP, "", "", serial="T-1")
+        number = 0
+        tasks: set[asyncio.Task[Outcome]] = set()
+        while not settings.count or number < settings.count:
+            number += 1
+            if settings.fault and number > settings.after:
+                await self._misbehave(port)
+            at = port.clock.now()
+            task = asyncio.create_task(port.emit(self._scan(at, number) if settings.scans else self._reading(at, number)))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            port.progress()
+            await asyncio.sleep(1 / settings.hz)
+        while True:
+            port.progress()
+            await asyncio.sleep(0.5)
+
+    def _reading(self, at: Stamp, number: int) -> Reading:
+        finding = Finding("counter", Measurement("counter", number))
+        return Reading(at, {"count": number}, (finding,), number.to_bytes(4, "big"), distinct=self.settings.distinct)
+
+    def _scan(self, at: Stamp, number: int) -> Scan:
+        picture = Picture(0, Energy.SINGLE, 64, 64, 1, 8, bytes([255 - number % 200]) * 4096)
+        return Scan(at, f"scan-{os.getpid()}-{number}", b"original", "application/octet-stream", "t", (picture,))
+
+    async def _misbehave(self, port: Port) -> None:
+        match self.settings.fault:
+            case "crash":
+                os.abort()
+            case "exit":
+                os._exit(3)
+            case "hang":
+                time.sleep(600)
+            case "silent":
+                await asyncio.sleep(600)
+            case "leak":
+                hoard = []
+                while True:
+                    hoard.append(bytearray(os.urandom(1 << 20)) * 8)
+                    await asyncio.sleep(0.01)
+            case "flood":
+                number = 1_000_000
+                while True:
+                    number += 1
+                    await port.emit(Reading(port.clock.now(), {"count": number}))
+                    port.progress()
+            case "garbage":
+                port._sock.send(b"\x00" * 64)  # type: ignore[attr-defined]
+                await asyncio.sleep(600)
+            case "lost":
+                raise LinkLost("the cable is out")
+            case "fatal":
+                raise ZeroDivisionError("a driver's mistake")
