@@ -39,8 +39,7 @@ def _become(name: str, memory_bytes: int, wire: socket.socket, parent: int) -> N
     try:
         die_with_parent(parent)
         setproctitle(f"jaitf-edge-device {name}")
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         # Twice what the supervisor allows: it finds and names a leak; this is the wall behind it.
         resource.setrlimit(resource.RLIMIT_DATA, (2 * memory_bytes, 2 * memory_bytes))
@@ -101,8 +100,9 @@ def main() -> None:
     setproctitle("jaitf-edge-nursery")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s nursery: %(message)s")
     control = socket.socket(fileno=int(sys.argv[1]))
-    # Children of a process group get the terminal's Ctrl-C too; only the core decides when they end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; the core alone decides who ends when.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)

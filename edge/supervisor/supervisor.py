@@ -99,7 +99,7 @@ class Supervisor:
         self._on_state(name, status)
 
     def _is_news(self, name: str, state: DeviceState, code: str) -> bool:
-        """Return whether a line in the log is owed: a device that comes and goes for one reason is said once a while."""
+        """Return whether the log is owed a line: a device that comes and goes for one reason is said now and then."""
         now = self._clock.now().monotonic_ns
         known, since_ns = self._logged.get((name, state), ("", 0))
         if known == code and now - since_ns < SAME_NEWS_NS and self.status[name].restarts > 1:
