@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 
 from drivers import registry
 from drivers.contract import DriverInfo
-from edge.config import positions
+from edge.config import listen, positions
 from edge.config.model import DEVICE_NAME, Web
 from edge.config.problems import Problem, TomlFile, nearest
 
 MAX_NAME = 63
-MAX_PORT = 65535
 CREDENTIALS = Path("/run/credentials")
 CREDENTIALS_VARIABLE = "$CREDENTIALS_DIRECTORY"
 
@@ -186,25 +185,23 @@ def console_credentials(draft: Draft) -> Iterator[Problem]:
             yield draft.edge.warning(("console", key), "not used: the url is mqtt:// and not mqtts://")
 
 
-Listener = tuple[str, TomlFile, positions.Path, str]
-
-
 def listeners(draft: Draft) -> Iterator[Problem]:
     """Check that no two devices, and no device and the technician's page, listen on the same address."""
-    seen: list[Listener] = []
-    for who, file, at, address in addresses(draft):
-        port = split(address)[2]
-        if not port.isdecimal() or int(port) > MAX_PORT:
-            yield file.problem(at, f"must be HOST:PORT with a port from 1 to {MAX_PORT}; it is {address}")
+    seen: list[tuple[str, listen.Address]] = []
+    for who, file, at, text in addresses(draft):
+        address = listen.parse(text)
+        if address is None:
+            if re.fullmatch(r".+:\d+", text):
+                yield file.problem(at, f"must be HOST:PORT with a port from 1 to {listen.MAX_PORT}; it is {text}")
             continue
-        for other, _, _, taken in seen:
-            if _clash(address, taken):
+        for other, taken in seen:
+            if address.clashes(taken):
                 yield file.problem(at, f"{address} is taken: {other} listens on {taken}")
                 break
-        seen.append((who, file, at, address))
+        seen.append((who, address))
 
 
-def addresses(draft: Draft) -> Iterator[Listener]:
+def addresses(draft: Draft) -> Iterator[tuple[str, TomlFile, positions.Path, str]]:
     """Return who listens where, as the configuration has it: the page first, then the devices by name."""
     if draft.edge is not None:
         page = draft.edge.value("web", "listen")
@@ -213,22 +210,6 @@ def addresses(draft: Draft) -> Iterator[Listener]:
     for name, file in draft.running().items():
         if isinstance(address := file.value("settings", "listen"), str):
             yield name, file, ("settings", "listen"), address
-
-
-def _clash(one: str, other: str) -> bool:
-    """Say whether two addresses (HOST:PORT, or SCHEME://HOST:PORT) cannot be listened on at once."""
-    (kind, host, port), (other_kind, other_host, other_port) = split(one), split(other)
-    same_host = host == other_host or "" in (host, other_host)
-    return (kind, port) == (other_kind, other_port) and same_host and port not in ("", "0")
-
-
-def split(address: str) -> tuple[str, str, str]:
-    """Return protocol (tcp or udp), host ("" for every address of the machine) and port of an address."""
-    scheme, _, rest = address.rpartition("://")
-    host, _, port = rest.partition("/")[0].rpartition(":")
-    host = host.strip("[]")
-    host = "127.0.0.1" if host == "localhost" else host
-    return "udp" if scheme == "udp" else "tcp", "" if host in ("0.0.0.0", "::", "*") else host, port.lstrip("0") or "0"
 
 
 def shared_hardware(draft: Draft) -> Iterator[Problem]:
@@ -261,10 +242,9 @@ def data_dir(draft: Draft) -> Iterator[Problem]:
 
 def page(draft: Draft) -> Iterator[Problem]:
     """Warn of a technician's page that other machines can reach."""
-    if draft.edge is not None and isinstance(address := draft.edge.value("web", "listen"), str):
-        host = split(address)[1]
-        if not loopback(host):
-            yield draft.edge.warning(("web", "listen"), "the technician's page can be reached from other machines")
+    address = listen.parse(draft.edge.value("web", "listen")) if draft.edge else None
+    if draft.edge and address and not loopback(address.host):
+        yield draft.edge.warning(("web", "listen"), "the technician's page can be reached from other machines")
 
 
 RULES: tuple[Rule, ...] = (

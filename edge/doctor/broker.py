@@ -1,0 +1,166 @@
+"""The way to the console: certificates, and one connection to the broker, as far as its answer to CONNECT."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.config.model import Config, Console
+from edge.courier.link import address, tls_context
+from edge.doctor.finding import Finding, fail, ok, warn
+
+DEADLINE_S = 5.0
+EXPIRES_SOON = timedelta(days=30)
+_UNSUPPORTED_VERSION = (0x84, 0x01)
+
+
+def certificates(config: Config) -> Iterator[Finding]:
+    """Say whether the certificates can be read, are in date, and fit their key; and who can read the key."""
+    console = config.console
+    if not console.url.startswith("mqtts://"):
+        yield ok("none needed for mqtt://")
+        return
+    for path in filter(None, (console.ca_file, console.cert_file)):
+        yield _certificate(path)
+    if console.cert_file and console.key_file:
+        yield _pair(console.cert_file, console.key_file)
+    for path in filter(None, (console.key_file, console.password_file)):
+        if path.stat().st_mode & 0o007:
+            yield warn(f"{path}: every user of this machine can read it", f"chmod o-rwx {path}")
+    if not console.ca_file:
+        yield ok("the broker is verified by this system's own authorities")
+
+
+def _certificate(path: Path) -> Finding:
+    try:
+        found = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return fail(f"{path}: not readable as PEM: {error}", "ask the broker's administrator for it again")
+    first_to_end = min(found, key=lambda certificate: certificate.not_valid_after_utc)
+    end, now = first_to_end.not_valid_after_utc, datetime.now(UTC)
+    who = first_to_end.subject.rfc4514_string()
+    if end < now:
+        return fail(f"{path}: {who} expired on {end:%Y-%m-%d}", "renew it; is the clock right?")
+    if first_to_end.not_valid_before_utc > now:
+        return fail(f"{path}: {who} is not valid yet", "is the clock right?")
+    if end < now + EXPIRES_SOON:
+        return warn(f"{path}: {who} expires on {end:%Y-%m-%d}", "renew it before then")
+    return ok(f"{path}: {who}, until {end:%Y-%m-%d}")
+
+
+def _pair(cert: Path, key: Path) -> Finding:
+    try:
+        public = x509.load_pem_x509_certificate(cert.read_bytes()).public_key()
+        private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        return fail(f"{key}: not readable as a key: {error}", "it must be PEM, and without a passphrase")
+    if private.public_key() != public:
+        return fail(f"{key} is not the key of {cert}", "put the two that belong together in the configuration")
+    return ok(f"{key} is the key of {cert}")
+
+
+def broker(config: Config) -> Iterator[Finding]:
+    """Say how far a connection to the broker gets: name, TCP, TLS, MQTT."""
+    console = config.console
+    host, port, tls = address(console.url)
+    yield _reach(console, host, port, tls) or _mqtt(console, host, port, tls)
+
+
+def _reach(console: Console, host: str, port: int, tls: bool) -> Finding | None:
+    """Return what is wrong below MQTT, None where TCP and TLS come up."""
+    where = f"{host}:{port}"
+    try:
+        with socket.create_connection((host, port), timeout=DEADLINE_S) as raw:
+            if tls:
+                tls_context(console).wrap_socket(raw, server_hostname=host).close()
+    except socket.gaierror as error:
+        return fail(f"{host}: the name is not known: {error.strerror}", "check console.url, and this machine's DNS")
+    except TimeoutError:
+        return fail(f"{where}: no answer in {DEADLINE_S:g} s", "check the cable, the route and the firewall")
+    except ConnectionRefusedError:
+        return fail(f"{where}: nobody listens there", "check the port, and whether the broker runs")
+    except ssl.SSLCertVerificationError as error:
+        return fail(
+            f"{where}: TLS: {error.verify_message}", "check console.ca_file, the name in console.url, the clock"
+        )
+    except ssl.SSLError as error:
+        return fail(f"{where}: TLS: {error.reason or error}", "check that this is the TLS port, and the certificates")
+    except ConnectionResetError:
+        return fail(f"{where}: hung up during the TLS handshake", "check that this is the TLS port")
+    except OSError as error:
+        return fail(f"{where}: {error.strerror or error}", "check the network of this machine")
+    return None
+
+
+def _mqtt(console: Console, host: str, port: int, tls: bool) -> Finding:
+    where = f"{host}:{port}"
+    try:
+        code, version = connect(console, host, port, tls)
+    except TimeoutError:
+        return fail(f"{where}: no MQTT answer in {DEADLINE_S:g} s", "check that the port is an MQTT broker's")
+    except (OSError, ValueError) as error:
+        return fail(f"{where}: {error}", "check that the port is an MQTT broker's, and cert_file if it wants one")
+    if code.is_failure:
+        return fail(f"{where}: the broker refuses: {code}", "check username, password_file or cert_file at the broker")
+    return ok(f"{where}: connected, MQTT {version}{', TLS' if tls else ''}")
+
+
+def connect(console: Console, host: str, port: int, tls: bool) -> tuple[ReasonCode, str]:
+    """Return the broker's answer to a CONNECT and the version it was given in; says goodbye at once.
+
+    Under a name of its own: the appliance's would end the appliance's connection. Raises OSError (also for TLS).
+    """
+    for version, name in ((MQTTProtocolVersion.MQTTv5, "5"), (MQTTProtocolVersion.MQTTv311, "3.1.1")):
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"jaitf-doctor-{secrets.token_hex(4)}",
+            protocol=version,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = DEADLINE_S
+        if tls:
+            client.tls_set_context(tls_context(console))
+        if console.username:
+            password = console.password_file.read_text().strip() if console.password_file else None
+            client.username_pw_set(console.username, password)
+        answer = _answer(client, host, port)
+        # A broker of MQTT 3.1.1 alone refuses a CONNECT of version 5, or just hangs up.
+        if answer is not None and not (name == "5" and answer.value in _UNSUPPORTED_VERSION):
+            return answer, name
+    raise ConnectionResetError("hung up without an MQTT answer")
+
+
+def _answer(client: mqtt.Client, host: str, port: int) -> ReasonCode | None:
+    """Return the reason code of the CONNACK, None where the broker hung up without one. Raises TimeoutError."""
+    done = threading.Event()
+    answers: list[ReasonCode] = []
+
+    def connected(_c: object, _u: object, _f: object, code: ReasonCode, _p: object) -> None:
+        answers.append(code)
+        done.set()
+
+    def gone(_c: object, _u: object, _f: object, _code: ReasonCode, _p: object) -> None:
+        done.set()
+
+    client.on_connect = connected
+    client.on_disconnect = gone
+    client.connect(host, port, keepalive=10)
+    client.loop_start()
+    try:
+        if not done.wait(DEADLINE_S):
+            raise TimeoutError
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return answers[0] if answers else None

@@ -1,0 +1,54 @@
+"""The table of checks, and one run through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from edge.config.load import Examination, examine
+from edge.config.model import Config
+from edge.doctor import box, broker, devices, store
+from edge.doctor.finding import Finding, fail, ok, warn
+
+Check = Callable[[Config], Iterable[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "clock": box.clock,
+    "data_dir": box.data_dir,
+    "disk": box.disk,
+    "appliance": box.appliance,
+    "ports": box.ports,
+    "devices": devices.devices,
+    "certificates": broker.certificates,
+    "broker": broker.broker,
+    "ledger": store.ledger,
+    "models": store.models,
+}
+"""Every check by its name, in the order in which they are made."""
+
+
+def examine_box(folder: Path) -> Iterator[tuple[str, Finding]]:
+    """Yield what each check finds, as it finds it; one that breaks is a finding too, and the others go on."""
+    found = examine(folder)
+    for finding in configuration(folder, found):
+        yield "configuration", finding
+    if found.config is None:
+        return
+    for name, check in CHECKS.items():
+        try:
+            for finding in check(found.config):
+                yield name, finding
+        except Exception as error:  # noqa: BLE001 (a doctor that falls ill still owes the other findings)
+            yield name, fail(f"could not be checked: {type(error).__name__}: {error}", "report this as a fault")
+
+
+def configuration(folder: Path, found: Examination) -> Iterator[Finding]:
+    """Say what `check` says."""
+    for problem in found.problems:
+        text = f"{problem.file}:{problem.line}: {problem.key}: {problem.message}"
+        hint = f"did you mean {problem.hint}?" if problem.hint else "change the file"
+        yield fail(text, hint) if problem in found.errors else warn(text, hint)
+    if found.config is None:
+        yield fail("nothing else can be checked before the configuration is right", "mend the lines above")
+    else:
+        yield ok(f"{folder}: {len(found.config.devices)} devices")

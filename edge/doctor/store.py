@@ -1,0 +1,77 @@
+"""What the appliance keeps and what it judges with: the ledger's file, and the model packages."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+
+from drivers.errors import ModelError, StoreError
+from edge.config.model import Config
+from edge.doctor.finding import Finding, fail, ok, warn
+from edge.ledger.reader import Reader
+from edge.ledger.store import FILE, connect_read_only
+
+DEADLINE_S = 60.0
+_STEPS = 100_000
+
+
+def ledger(config: Config) -> Iterator[Finding]:
+    """Say whether the ledger's file is sound, and whether hits wait or were set aside; nothing is written."""
+    path = config.appliance.data_dir / FILE
+    if not path.exists():
+        yield ok(f"{path}: none yet; `run` makes one")
+        return
+    mend = "run the appliance: it sets a damaged file aside, saves what can be read, and tells the console"
+    try:
+        db = connect_read_only(path)
+        deadline = time.monotonic() + DEADLINE_S
+        db.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS)
+        try:
+            rows = [str(row[0]) for row in db.execute("PRAGMA quick_check(5)")]
+        finally:
+            db.close()
+        if rows != ["ok"]:
+            yield fail(f"{path}: damaged: {'; '.join(rows)[:200]}", mend)
+            return
+        yield ok(f"{path}: sound")
+        yield from _waiting(config)
+    except (sqlite3.DatabaseError, StoreError) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            yield warn(f"{path}: not checked to the end in {DEADLINE_S:.0f} s", "run doctor while the box is idle")
+        else:
+            yield fail(f"{path}: {error}", mend)
+
+
+def _waiting(config: Config) -> Iterator[Finding]:
+    reader = Reader(config.appliance.data_dir)
+    try:
+        waiting = reader.waiting()
+    finally:
+        reader.close()
+    hits, aside, oldest_ns = waiting["queued"]["hit"], waiting["set_aside"], waiting["oldest_unsent_ns"]
+    if aside:
+        yield warn(
+            f"{aside} messages were set aside: the broker refuses them", "jaitf-edge hits; check the broker's ACL"
+        )
+    if not hits:
+        yield ok("every hit is received")
+    elif oldest_ns and (age_s := time.time() - oldest_ns / 1e9) > DEADLINE_S:
+        yield warn(f"{hits} hits wait, the oldest for {age_s / 60:.0f} min", "bring the console's broker back")
+    else:
+        yield ok(f"{hits} hits on their way")
+
+
+def models(config: Config) -> Iterator[Finding]:
+    """Say whether each model package is intact and still scores its golden pictures as it should."""
+    import inference
+
+    for name in sorted({device.model for device in config.devices if device.enabled and device.model}):
+        started = time.perf_counter()
+        try:
+            model = inference.load(name, config.inference.threads)
+        except ModelError as error:
+            yield fail(f"{name}: {error}", "install the package again")
+        else:
+            ms = (time.perf_counter() - started) * 1000
+            yield ok(f"{model.name} {model.version}: sees its golden pictures as it should ({ms:.0f} ms)")

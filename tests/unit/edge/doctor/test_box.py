@@ -1,0 +1,157 @@
+"""The doctor's look at the machine: real locks, real sockets, real folders."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from drivers.ports import holder
+from edge.clock import ClockQuality, ClockState, ClockWatch
+from edge.daemon import Lock
+from edge.doctor import box, examine_box, store
+from edge.doctor.finding import Grade
+from edge.ledger.store import FILE, open_ledger
+
+HOLD_LOCK = """
+import sys, pathlib
+from edge.daemon import Lock
+lock = Lock(pathlib.Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def graded(findings):
+    return [(finding.grade.value, finding.text) for finding in findings]
+
+
+def test_an_appliance_that_runs_is_seen_without_taking_its_lock(configured):
+    config = configured()
+    data = config.appliance.data_dir
+    assert graded(box.appliance(config)) == [("ok", "not running")]
+    command = [sys.executable, "-c", HOLD_LOCK, data]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        assert box.running(config) == process.pid
+        process.stdin.close()
+    assert (data / "lock").read_text() == f"{process.pid}\n"
+    assert box.running(config) is None
+    lock = Lock(data)
+    assert box.running(config) == os.getpid()
+    del lock
+
+
+def test_a_port_s_holder_is_named(configured):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = holder("", port)
+        assert found.pid == os.getpid() and str(found) == f"process {os.getpid()} ({found.program})"
+        assert holder("127.0.0.2", port) is None and holder("127.0.0.1", port) == found
+        (finding,) = box.ports(configured(web=f"127.0.0.1:{port}"))
+        assert finding.grade is Grade.FAIL and f"held by process {os.getpid()}" in finding.text
+        assert "web.listen" in finding.mend
+    assert holder("", port) is None
+    assert graded(box.ports(configured(web=f"127.0.0.1:{port}"))) == [
+        ("ok", f"the technician's page: 127.0.0.1:{port} is free")
+    ]
+
+
+def test_its_own_ports_are_no_fault(configured):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        config = configured(web=f"127.0.0.1:{server.getsockname()[1]}")
+        lock = Lock(config.appliance.data_dir)
+        (finding,) = box.ports(config)
+        assert finding.text.endswith("is this appliance's")
+        del lock
+
+
+def test_udp_ports(configured):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert holder("127.0.0.1", port, udp=True).pid == os.getpid()
+        assert holder("127.0.0.1", port) is None
+
+
+def test_the_data_directory(configured):
+    config = configured()
+    data = config.appliance.data_dir
+    assert graded(box.data_dir(config)) == [("ok", f"{data}: not there yet; `run` will make it")]
+    data.mkdir(mode=0o755)
+    (finding,) = box.data_dir(config)
+    assert (finding.grade, finding.mend) == (Grade.WARN, f"chmod o-rwx {data}")
+    data.chmod(0o750)
+    assert [f.grade for f in box.data_dir(config)] == [Grade.OK]
+    data.rmdir()
+    data.touch()
+    assert [f.grade for f in box.data_dir(config)] == [Grade.FAIL]
+
+
+@pytest.mark.parametrize(
+    ("free", "used", "grade"),
+    [(10**9, 0, Grade.OK), (10**8, 0, Grade.FAIL), (10**9, 70_000_000, Grade.FAIL), (300_000_000, 0, Grade.OK)],
+)
+def test_the_disk(configured, monkeypatch, free, used, grade):
+    config = configured()
+    data = config.appliance.data_dir
+    data.mkdir()
+    with (data / "evidence").open("wb") as file:
+        file.truncate(used)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": free}))
+    assert [f.grade for f in box.disk(config)] == [grade]
+
+
+def test_a_disk_smaller_than_the_quota(configured, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 59_000_000}))
+    monkeypatch.setattr(box, "LEAST_FREE_BYTES", 1)
+    (finding,) = box.disk(configured())
+    assert finding.grade is Grade.WARN and "before the quota" in finding.text
+
+
+@pytest.mark.parametrize(("quality", "grade"), [(ClockQuality.SYNCED, Grade.OK), (ClockQuality.UNSYNCED, Grade.WARN)])
+def test_the_clock(configured, monkeypatch, quality, grade):
+    monkeypatch.setattr(ClockWatch, "state", lambda self: ClockState(quality, 1.5))
+    assert [f.grade for f in box.clock(configured())] == [grade]
+
+
+def test_the_ledger(configured):
+    config = configured()
+    data = config.appliance.data_dir
+    assert "none yet" in next(iter(store.ledger(config))).text
+    data.mkdir()
+    open_ledger(data).db.close()
+    assert [f.grade for f in store.ledger(config)] == [Grade.OK, Grade.OK]
+    content = bytearray((data / FILE).read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    (data / FILE).write_bytes(content)
+    findings = list(store.ledger(config))
+    assert [f.grade for f in findings] == [Grade.FAIL] and "sets a damaged file aside" in findings[0].mend
+    (data / FILE).write_bytes(b"no database at all" * 1000)
+    assert [f.grade for f in store.ledger(config)] == [Grade.FAIL]
+
+
+def test_a_ledger_that_is_being_written_can_be_read(configured):
+    config = configured()
+    config.appliance.data_dir.mkdir()
+    opened = open_ledger(config.appliance.data_dir)
+    opened.db.execute("BEGIN IMMEDIATE")
+    try:
+        assert [f.grade for f in store.ledger(config)] == [Grade.OK, Grade.OK]
+    finally:
+        opened.db.close()
+
+
+def test_a_check_that_breaks_does_not_take_the_others_with_it(configured, monkeypatch, tmp_path):
+    configured()
+
+    def broken(config):
+        yield box.ok("so far")
+        raise sqlite3.OperationalError("boo")
+
+    monkeypatch.setattr("edge.doctor.doctor.CHECKS", {"bad": broken, "clock": box.clock})
+    found = list(examine_box(tmp_path))
+    assert [name for name, _ in found][-3:] == ["bad", "bad", "clock"]
+    assert "OperationalError: boo" in found[-2][1].text
