@@ -1,0 +1,52 @@
+"""`jaitf-sim DEVICE`: one simulated device on its real wire.
+
+Devices are a table of names and modules; a module is imported only when its device is asked for, and gives a Typer
+application as `app`. Another device joins by one line here.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+DEVICES = {
+    "xray": (
+        "simulators.xray.command",
+        "an X-ray scanner that stores its scans over DICOS, or writes them into a folder",
+    ),
+}
+
+_USAGE = """Usage: jaitf-sim DEVICE [OPTIONS]
+
+One simulated device on its real wire. What it says is simulated, and says so.
+
+Devices:
+{devices}
+
+Example: jaitf-sim xray --to 127.0.0.1:11112 --every-s 2
+Help for one: jaitf-sim DEVICE --help
+"""
+
+
+def usage() -> str:
+    """Return the help text: how to call, and the devices there are."""
+    width = max(map(len, DEVICES))
+    lines = [f"  {name.ljust(width)}  {what}" for name, (_, what) in sorted(DEVICES.items())]
+    return _USAGE.format(devices="\n".join(lines))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one device's command; exit 2 where there is no such device."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(usage())
+        raise SystemExit(0 if arguments else 2)
+    name, rest = arguments[0], arguments[1:]
+    if name not in DEVICES:
+        sys.stderr.write(f"jaitf-sim: there is no device {name!r}\n\n{usage()}")
+        raise SystemExit(2)
+    import_module(DEVICES[name][0]).app(args=rest, prog_name=f"jaitf-sim {name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""A packed bag on the belt, drawn as material maps, scanned, and with the truth about what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.xray import palette
+from simulators.xray.hard import HARD
+from simulators.xray.luggage import BAGS, Bag
+from simulators.xray.palette import Look
+from simulators.xray.physics import Detector, Maps, Scan16, beam, expose
+from simulators.xray.soft import SOFT
+from simulators.xray.solids import Canvas, Part, Wire, moved, rotation
+from simulators.xray.threats import THREATS
+
+Rng = np.random.Generator
+ROWS, COLUMNS = 832, 640
+_KINDS = {**SOFT, **HARD}
+_SEEN_MM = 0.35
+"""A threat is where its own material is at least this thick along the ray."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One threat: what it is, its box (x, y, width, height in pixels) and its mask, bool [rows, columns]."""
+
+    label: str
+    category: str
+    kind: str
+    box: tuple[int, int, int, int]
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One ordinary thing, or a part of the bag: its kind and box (x, y, width, height in pixels)."""
+
+    kind: str
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A bag as maps (g/cm2 of polyethylene, aluminium, iron and lead; float32 [4, rows, columns]) and its truth."""
+
+    maps: Maps
+    px_mm: float
+    truth: list[Truth]
+    things: list[Thing]
+    bag: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimScan:
+    """A scan: counts of both energies, uint16 [rows, columns], clear air near `white`."""
+
+    low: Scan16
+    high: Scan16
+    white: int
+    bits: int
+    px_mm: float
+    kvp: float
+    filter_cu_mm: float
+    truth: list[Truth] = field(default_factory=list)
+    look: Look = field(default_factory=Look)
+    bag: str = ""
+
+
+def make_scene(seed: int, threat: str | None = None, rows: int = ROWS, columns: int = COLUMNS, view: int = 0) -> Scene:
+    """Return a packed bag; the same for the same arguments. `threat` is a kind of `THREATS`, "any" or None.
+
+    Raises KeyError for a threat that is not known.
+    """
+    return make_views(seed, threat, rows, columns, (view,))[0]
+
+
+def make_views(
+    seed: int, threat: str | None = None, rows: int = ROWS, columns: int = COLUMNS, views: tuple[int, ...] = (0, 1)
+) -> list[Scene]:
+    """Return the same packed bag seen from above (0) and from the side (1)."""
+    # Bag, threat and pose each have a stream of their own: a bag with and without a threat is otherwise the same bag.
+    packing, arming, posing = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
+    bag, groups = _packed(packing)
+    if threat is not None:
+        groups.append(_armed(arming, threat, np.array(bag.room)))
+    groups = _posed(posing, groups)
+    px_mm = _scale(posing, bag, rows, columns)
+    source = float(posing.uniform(700, 1200))
+    return [_drawn(groups, Canvas.blank(rows, columns, px_mm, view, source), bag.kind) for view in views]
+
+
+def make_scan(seed: int, threat: str | None = None, rows: int = ROWS, columns: int = COLUMNS) -> SimScan:
+    """Return a scan of the bag of `make_scene` by some scanner, both from the seed alone."""
+    return scan(make_scene(seed, threat, rows, columns), seed)
+
+
+def scan(scene: Scene, seed: int) -> SimScan:
+    """Return what a scanner, made up from the seed, gives of a scene."""
+    rng = np.random.default_rng([seed, 0x5343])
+    kvp, filter_cu_mm = float(rng.uniform(140, 180)), float(rng.uniform(0.4, 1.0))
+    detector = Detector.random(rng)
+    low, high = expose(scene.maps, beam(round(kvp), round(filter_cu_mm, 1)), detector, rng)
+    look = Look.random(rng)
+    return SimScan(
+        low, high, detector.white, detector.bits, scene.px_mm, kvp, filter_cu_mm, scene.truth, look, scene.bag
+    )
+
+
+def render(scan: SimScan, look: Look | None = None) -> NDArray[np.uint8]:
+    """Return the scan as a screening display shows it, RGB uint8 [rows, columns, 3]."""
+    return palette.colour(scan.low, scan.high, scan.white, look or scan.look, scan.kvp, scan.filter_cu_mm)
+
+
+def _scale(rng: Rng, bag: Bag, rows: int, columns: int) -> float:
+    """Millimetres a pixel: the whole bag fits; a small one fills less."""
+    need = max((bag.room[0] + 130) / columns, (bag.room[1] + 150) / rows)
+    return float(max(need * rng.uniform(1.0, 1.25), 0.35))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    kind: str
+    parts: list[Part]
+    threat: str | None = None
+
+
+def _packed(rng: Rng) -> tuple[Bag, list[_Group]]:
+    names = list(BAGS)
+    bag = BAGS[names[int(rng.choice(len(names), p=[0.38, 0.3, 0.14, 0.12, 0.06]))]](rng)
+    groups = [_Group(bag.kind, parts) for parts in bag.parts]
+    room = np.array(bag.room)
+    groups += [_Group(kind, _placed(rng, _KINDS[kind](rng), room)) for kind in _contents(rng, bag)]
+    return bag, groups
+
+
+def _armed(rng: Rng, threat: str, room: NDArray[np.float64]) -> _Group:
+    names = list(THREATS)
+    kind = names[int(rng.integers(len(names)))] if threat == "any" else threat
+    return _Group(kind, _placed(rng, THREATS[kind].make(rng), room, any_pose=True), kind)
+
+
+def _posed(rng: Rng, groups: list[_Group]) -> list[_Group]:
+    """Return the bag as it lies on the belt: turned a little, or round, and not quite flat."""
+    whole = rotation(rng.normal(0, 0.12) + np.pi * rng.integers(2))
+    tilt = rotation(0, rng.normal(0, 0.06), rng.normal(0, 0.06))
+    shift = np.array([rng.normal(0, 12), rng.normal(0, 12), 0])
+    return [_Group(g.kind, moved(g.parts, shift, whole @ tilt), g.threat) for g in groups]
+
+
+def _contents(rng: Rng, bag: Bag) -> list[str]:
+    """Kinds in the order they are packed: from nearly empty to crammed; some bags of one sort of thing."""
+    area = bag.room[0] * bag.room[1] / 1e5
+    crowd = float(rng.choice([0.35, 0.8, 1.3, 2.0], p=[0.2, 0.35, 0.3, 0.15]))
+    soft, hard = int(rng.poisson(3.2 * area * crowd)), int(rng.poisson(2.6 * area * crowd))
+    if bag.kind in ("carton", "crate"):
+        sort = list(_KINDS)[rng.integers(len(_KINDS))]
+        return [sort] * int(rng.integers(2, 9)) + list(rng.choice(list(_KINDS), int(rng.integers(0, 5))))
+    cloth = ["garment"] * int(rng.poisson(2.2 * area))
+    heavy = rng.random() < 0.35  # a bag of electronics and tools
+    return [
+        *cloth,
+        *rng.choice(list(SOFT), soft),
+        *rng.choice(list(HARD), hard + (4 if heavy else 0)),
+        *(["junk"] * int(rng.integers(0, 5))),
+    ]
+
+
+def _placed(rng: Rng, parts: list[Part], room: NDArray[np.float64], any_pose: bool = False) -> list[Part]:
+    """Turn and move a thing so that it lies in the room, as flat as its shape asks."""
+    steep = rng.random()
+    tilt = 0.12 if steep < 0.6 else 0.45 if steep < 0.85 else (1.4 if any_pose else 0.9)
+    turn = rotation(rng.uniform(0, 2 * np.pi), rng.normal(0, tilt), rng.normal(0, tilt))
+    turned = moved(parts, turn=turn)
+    low, high = extent(turned)
+    if ((high - low)[:2] > room[:2]).any():  # too long as it lies: along the bag
+        turn = rotation(np.pi / 2 - _axis(parts) + rng.normal(0, 0.1))
+        turned = moved(parts, turn=turn)
+        low, high = extent(turned)
+    slack = np.maximum(room - (high - low), 0)
+    spot = (rng.random(3) - 0.5) * slack
+    return moved(turned, spot - (low + high) / 2)
+
+
+def _axis(parts: list[Part]) -> float:
+    low, high = extent(parts)
+    return 0.0 if high[0] - low[0] > high[1] - low[1] else np.pi / 2
+
+
+def extent(parts: list[Part]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the corners of the box around parts, mm."""
+    lows, highs = [], []
+    for part in parts:
+        if isinstance(part, Wire):
+            lows.append(part.points.min(axis=0) - part.radius)
+            highs.append(part.points.max(axis=0) + part.radius)
+            continue
+        half = np.array(
+            part.half if hasattr(part, "half") else [s * part.px_mm / 2 for s in (*part.thickness.shape[::-1], 0)]
+        )
+        reach = np.abs(part.turn) @ half
+        lows.append(np.array(part.at) - reach)
+        highs.append(np.array(part.at) + reach)
+    return np.min(lows, axis=0), np.max(highs, axis=0)
+
+
+def _drawn(groups: list[_Group], canvas: Canvas, kind: str) -> Scene:
+    truth, things = [], []
+    for group in groups:
+        shade = canvas.draw(group.parts)
+        if shade is None:
+            continue
+        thickness, (top, left) = shade
+        seen = thickness > _SEEN_MM
+        if not seen.any():
+            continue
+        x, y, w, h = cv2.boundingRect(seen.astype(np.uint8))
+        box = (int(x + left), int(y + top), int(w), int(h))
+        if group.threat is None:
+            things.append(Thing(group.kind, box))
+            continue
+        mask = np.zeros(canvas.maps.shape[1:], bool)
+        mask[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
+        what = THREATS[group.threat]
+        truth.append(Truth(what.label, what.category, group.threat, box, mask))
+    return Scene(canvas.maps, canvas.px_mm, truth, things, kind)

@@ -1,0 +1,36 @@
+"""A vendor's export share: a scan as a file, under a hidden name until it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+from simulators.xray.bag import SimScan, render
+from simulators.xray.wire import Identity, datasets
+
+
+def write(folder: Path, form: str, scan: SimScan, who: Identity, dual: bool = False) -> Path:
+    """Write a scan into a folder and return its path; of several files (`dual` DICOS), the last.
+
+    `form` is "png" or "jpeg" (in colour, as displayed), "tiff" (16 bit, high energy) or "dicos". Raises OSError.
+    """
+    name = f"{who.number:06d}-{who.bag_tag}"
+    if form == "dicos":
+        path = folder
+        for instance in datasets(scan, who, dual):
+            path = folder / f"{name}-{instance.InstanceNumber}.dcs"
+            hidden = path.with_name(f".{path.name}.part")
+            instance.save_as(hidden, enforce_file_format=True)
+            hidden.rename(path)
+        return path
+    suffix = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}[form]
+    picture = scan.high if form == "tiff" else cv2.cvtColor(render(scan), cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(suffix, picture)
+    if not done:
+        raise OSError(f"{form}: could not be encoded")
+    path = folder / (name + suffix)
+    hidden = path.with_name(f".{path.name}.part")
+    hidden.write_bytes(data.tobytes())
+    hidden.rename(path)
+    return path
