@@ -1,0 +1,36 @@
+# `make` alone lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench torture clean
+
+BIN := .venv/bin
+PINS := pyproject.toml constraints.txt scripts/setup
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.installed-run ## install what is missing; afterwards .venv/bin/jaitf-edge exists
+
+demo: .venv/.installed-run ## a whole simulated lane with its console page; ARGS="--seconds 60" and the like
+	@$(BIN)/jaitf-edge demo $(ARGS)
+
+test: .venv/.installed-test ## the whole test suite, against real peers
+	@scripts/test $(ARGS)
+
+lint: .venv/.installed-lint ## format, style, types, and which package may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p edge -p drivers -p inference
+	$(BIN)/lint-imports
+
+bench: .venv/.installed-run ## measure, and print the machine with the figures
+	@set -e; for each in benchmarks/bench_*.py; do echo "==> $$each"; $(BIN)/python "$$each" $(ARGS); done
+
+torture: .venv/.installed-test ## kills, stalls, full disks: for longer than `make test` does
+	@JAITF_EDGE_TORTURE=long $(BIN)/pytest -q -m torture --timeout 3600 $(ARGS)
+
+clean: ## remove the environment and every cache
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+.venv/.installed-%: $(PINS)
+	@scripts/setup $*
