@@ -1,0 +1,23 @@
+"""Scanners that store their pictures by DICOM's C-STORE: DICOS images, in DICOM's own dialect."""
+
+from drivers.contract import DriverInfo
+
+DRIVER = DriverInfo(
+    name="dicos",
+    summary="baggage scanners that store DICOS images by C-STORE",
+    settings="drivers.dicos.settings:DicosSettings",
+    driver="drivers.dicos.driver:DicosDriver",
+    pictures=True,
+    example="""\
+driver = "dicos"
+model = "baggage"
+[settings]
+listen = "0.0.0.0:11112"
+ae_title = "EDGE"
+""",
+    wiring="""\
+The scanner is the client: enter this appliance's address, the port of `listen` and the `ae_title` in its DICOM (or
+"DICOS", "PACS") settings as a storage destination, then use its echo or test button. Nothing is opened towards the
+scanner. The protocol is not encrypted: keep scanner and appliance on a network of their own.
+""",
+)
