@@ -10,6 +10,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed-run ## install what is missing; afterwards .venv/bin/jaitf-edge exists
+	@echo "The environment is ready: $(BIN)/jaitf-edge"
 
 demo: .venv/.installed-run ## a whole simulated lane with its console page; ARGS="--seconds 60" and the like
 	@$(BIN)/jaitf-edge demo $(ARGS)

@@ -255,7 +255,7 @@ async def _soon(awaitable: Awaitable[T], what: str) -> T:
     try:
         return await asyncio.wait_for(awaitable, START_DEADLINE_S)
     except TimeoutError:
-        raise DemoFailed(f"waited {START_DEADLINE_S:.0f} s for {what}") from None
+        raise DemoFailed(f"waited {START_DEADLINE_S:g} s for {what}") from None
 
 
 async def _first(*works: Awaitable[object]) -> None:
