@@ -15,7 +15,13 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from drivers.clock import Stamp
 from drivers.contract import Energy, ItemHint, Picture, Polarity, Scan
@@ -26,6 +32,13 @@ MEDIA_TYPE = "application/dicom"
 MAX_PIXELS = 64 * 1024 * 1024
 MAX_SIDE = 20_000
 _PREAMBLE = bytes(128) + b"DICM"
+#: Transfer syntaxes whose pixel data is the values themselves, and the order of their bytes.
+_PLAIN = {
+    ImplicitVRLittleEndian: "<",
+    ExplicitVRLittleEndian: "<",
+    DeflatedExplicitVRLittleEndian: "<",
+    ExplicitVRBigEndian: ">",
+}
 _ENERGIES = {"LOW ENERGY": Energy.LOW, "HIGH ENERGY": Energy.HIGH}
 
 
@@ -92,6 +105,12 @@ def read_stored(data: bytes, name: str, at: Stamp) -> Scan:
         return _scan(ds, data, name, at, _pictures(ds))
     except ProtocolError as error:
         return _scan(ds, data, name, at, (), str(error))
+
+
+def identity(data: bytes) -> tuple[str, str]:
+    """Return the SOP class and instance UID of a file. Raises NotDicom."""
+    ds = _parsed(data)
+    return _text(ds, "SOPClassUID") or "", _text(ds, "SOPInstanceUID") or ""
 
 
 def _parsed(data: bytes) -> Dataset:
@@ -200,7 +219,7 @@ def _picture(ds: Dataset) -> Picture:
 
 def _values(ds: Dataset, rows: int, columns: int, channels: int, allocated: int) -> np.ndarray[Any, Any]:
     """Return the values as stored, rows x columns (x channels)."""
-    syntax = ds.file_meta.TransferSyntaxUID
+    syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
     shape = (rows, columns) if channels == 1 else (rows, columns, channels)
     expected = rows * columns * channels * allocated // 8
     if syntax == RLELossless:
@@ -211,12 +230,12 @@ def _values(ds: Dataset, rows: int, columns: int, channels: int, allocated: int)
             return np.asarray(ds.pixel_array).view(f"u{allocated // 8}").reshape(shape)
         except Exception as error:  # noqa: BLE001 - as in `_parsed`
             raise Unjudgeable(f"the pixel data cannot be decoded: {error}"[:300]) from None
-    if syntax.is_compressed:
-        raise Unjudgeable(f"not supported: transfer syntax {syntax.name}")
+    if syntax not in _PLAIN:
+        raise Unjudgeable(f"not supported: transfer syntax {syntax or 'missing'}")
     data = ds.PixelData
     if len(data) < expected:
         raise Unjudgeable(f"the pixel data is cut off: {len(data)} of {expected} bytes")
-    order = "<" if syntax.is_little_endian else ">"
+    order = _PLAIN[syntax]
     flat = np.frombuffer(data, f"{order}u{allocated // 8}", count=rows * columns * channels)
     if channels == 3 and _number(ds, "PlanarConfiguration", 0) == 1:
         return flat.reshape(channels, rows, columns).transpose(1, 2, 0)

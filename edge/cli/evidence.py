@@ -1,0 +1,65 @@
+"""`jaitf-edge evidence`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.cli import output
+
+app = typer.Typer(no_args_is_help=True, help="Export evidence packages, and verify them.")
+
+
+@app.command(epilog="Example: jaitf-edge evidence export 019d3c6e-7a51-7c1e-b1a0-5f0c7d6f2c11 --out hit.zip")
+def export(
+    hit_id: Annotated[str, typer.Argument(metavar="HIT_ID", help="The hit; `jaitf-edge hits` lists them.")],
+    out: Annotated[Path, typer.Option(help="The package to write; never written over.")],
+    config: output.ConfigOption = None,
+    json: output.JsonOption = False,
+) -> None:
+    """Write the evidence package of a hit; works beside a running appliance."""
+    from drivers.clock import SystemClock
+    from edge.config.load import find, load
+    from edge.evidence import export as export_package
+
+    manifest = export_package(load(find(config)).appliance.data_dir, hit_id, out, SystemClock())
+    if json:
+        output.json_line(manifest)
+    else:
+        output.line(f"{out}: {len(manifest['files'])} files, signed by key {manifest['key_fingerprint']}")
+
+
+@app.command(epilog="Example: jaitf-edge evidence verify hit.zip --key 3f0a...")
+def verify(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A package; without one, the chain of this appliance's ledger."),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The fingerprint that the key must have (`doctor` shows it).")] = None,
+    config: output.ConfigOption = None,
+    json: output.JsonOption = False,
+) -> None:
+    """Check an evidence package, on any machine, or the ledger's chain on the appliance. Exit status 1: it fails."""
+    from edge.evidence import Finding
+    from edge.evidence import verify as verify_package
+
+    if file is not None:
+        findings = verify_package(file, key)
+    else:
+        from edge.config.load import find, load
+        from edge.evidence.rows import broken_links, changed_files
+
+        data_dir = load(find(config)).appliance.data_dir
+        findings = [Finding(False, problem) for problem in broken_links(data_dir)]
+        findings = findings or [Finding(True, "the ledger's chain is whole")]
+        changed = [Finding(False, problem) for problem in changed_files(data_dir)]
+        findings += changed or [Finding(True, "every evidence file is the one that was committed")]
+    for finding in findings:
+        if json:
+            output.json_line({"ok": finding.ok, "what": finding.what})
+        else:
+            output.line(f"{'ok  ' if finding.ok else 'FAIL'}  {output.one_line(finding.what)}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)

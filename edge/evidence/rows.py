@@ -1,0 +1,103 @@
+"""What the ledger holds of one hit, and whether its chain is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drivers.errors import StoreError
+from edge.ledger.batch import FIRST_LINK, chain_link
+from edge.ledger.store import FILE, connect_read_only
+
+
+@dataclass(frozen=True, slots=True)
+class HitRow:
+    """One revision of a hit as committed."""
+
+    seq: int
+    hit_id: str
+    rev: int
+    payload: bytes
+    report: dict[str, Any]
+    raw: bytes
+    evidence: str | None
+    path: str | None
+    media_type: str | None
+    purged_ns: int | None
+    prev: bytes
+    hash: bytes
+
+
+def revisions(data_dir: Path, hit_id: str) -> list[HitRow]:
+    """Return every revision of a hit, the first first. Raises StoreError where there is none."""
+    db = connect_read_only(data_dir / FILE)
+    try:
+        rows = db.execute(
+            "SELECT h.seq, h.hit_id, h.rev, h.payload, h.report, h.raw, h.evidence, e.path, e.media_type, e.purged_ns,"
+            " h.prev, h.hash FROM hit h LEFT JOIN evidence e ON e.sha256 = h.evidence WHERE h.hit_id=? ORDER BY h.rev",
+            (hit_id,),
+        ).fetchall()
+    finally:
+        db.close()
+    if not rows:
+        raise StoreError(f"no hit {hit_id} in this ledger; `jaitf-edge hits` lists them")
+    return [_row(*row) for row in rows]
+
+
+def _row(  # one parameter a column, in the query's order
+    seq: int,
+    hit_id: str,
+    rev: int,
+    payload: bytes,
+    report: str,
+    raw: bytes | None,
+    evidence: str | None,
+    path: str | None,
+    media_type: str | None,
+    purged_ns: int | None,
+    prev: bytes,
+    link: bytes,
+) -> HitRow:
+    whole = json.loads(report)
+    return HitRow(seq, hit_id, rev, payload, whole, raw or b"", evidence, path, media_type, purged_ns, prev, link)
+
+
+def changed_files(data_dir: Path) -> Iterator[str]:
+    """Yield what is wrong with the evidence folder: a file that is missing or is not what was committed."""
+    db = connect_read_only(data_dir / FILE)
+    try:
+        for sha256, path in db.execute("SELECT sha256, path FROM evidence WHERE purged_ns IS NULL ORDER BY created_ns"):
+            try:
+                with (data_dir / path).open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                        yield f"{path}: changed since it was committed"
+            except OSError as error:
+                yield f"{path}: {error.strerror}"
+    finally:
+        db.close()
+
+
+def broken_links(data_dir: Path) -> Iterator[str]:
+    """Yield what is wrong with the ledger's chain: a row changed, removed or reordered since its commit."""
+    db = connect_read_only(data_dir / FILE)
+    try:
+        start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
+        expected_seq, prev = start, FIRST_LINK
+        query = "SELECT seq, payload, raw, evidence, prev, hash FROM hit WHERE seq >= ? ORDER BY seq"
+        for seq, payload, raw, evidence, row_prev, row_hash in db.execute(query, (start,)):
+            if seq != expected_seq:
+                yield f"hit {expected_seq}: missing"
+            if row_prev != prev:
+                yield f"hit {seq}: does not follow the hit before it"
+            if chain_link(row_prev, payload, raw or b"", evidence) != row_hash:
+                yield f"hit {seq}: changed since it was committed"
+            expected_seq, prev = seq + 1, row_hash
+    except sqlite3.DatabaseError as error:
+        yield f"the ledger cannot be read: {error}"
+    finally:
+        db.close()

@@ -1,0 +1,84 @@
+"""The appliance's own key: made at first start, kept in the data directory, its public part shown by `doctor`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from drivers.errors import StoreError
+from drivers.fsync import sync_folder, write_whole
+
+FILE = "signing.pem"
+
+
+class SigningKey:
+    """An Ed25519 key (RFC 8032); `fingerprint` is the SHA-256 of its public part in DER, in hexadecimal."""
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+        self.public_pem = private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.fingerprint = fingerprint(self.public_pem)
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature of `data`, 64 bytes."""
+        return self._private.sign(data)
+
+    @classmethod
+    def of(cls, data_dir: Path) -> SigningKey:
+        """Return the key of a data directory, making it where there is none.
+
+        Raises StoreError where others may read it, or where it is no Ed25519 key.
+        """
+        path = data_dir / FILE
+        if not path.exists():
+            pem = Ed25519PrivateKey.generate().private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            write_whole(path, pem, mode=0o600)
+            sync_folder(data_dir)
+        if path.stat().st_mode & 0o077:
+            raise StoreError(f"{path}: others may read the signing key; mend: chmod 600 {path}")
+        try:
+            private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except ValueError as error:
+            raise StoreError(f"{path}: no key in PEM: {error}") from None
+        if not isinstance(private, Ed25519PrivateKey):
+            raise StoreError(f"{path}: not an Ed25519 key")
+        return cls(private)
+
+
+def fingerprint(public_pem: bytes) -> str:
+    """Return the fingerprint of a public key in PEM. Raises ValueError where it is none."""
+    key = serialization.load_pem_public_key(public_pem)
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def is_signed(public_pem: bytes, data: bytes, signature: bytes) -> bool:
+    """Return whether `signature` is that key's over `data`. Raises ValueError where the key is no Ed25519 key."""
+    key = serialization.load_pem_public_key(public_pem)
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("not an Ed25519 key")
+    try:
+        key.verify(signature, data)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def whoami() -> str:
+    """Return the operating system's user behind this process, for the record of an export."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account that the system knows by number alone
+        user = str(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    return f"{behind} as {user}" if behind else user
