@@ -92,7 +92,7 @@ class Broker:
         conf.write_text("\n".join(head) + "\n" + self._config.replace("{port}", str(self.port)) + "\n")
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [_program("mosquitto"), "-c", str(conf), "-v"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [_program("mosquitto"), "-c", str(conf)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._wait_until_it_listens()
 

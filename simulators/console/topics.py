@@ -1,0 +1,58 @@
+"""Topics of the contract: `{root}/v1/{site}/{edge}/up/...` is heard, `.../down/receipt` is answered."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_HIT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def is_name(text: str) -> bool:
+    """Say whether `text` may name a site, an appliance or a device."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_hit_id(text: str) -> bool:
+    """Say whether `text` is a UUIDv7 in lower case, as hit ids are."""
+    return _HIT_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which appliance speaks, what kind of message, and what stands after it (a device, a hit id)."""
+
+    site: str
+    edge: str
+    kind: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics under one root."""
+
+    root: str
+
+    @property
+    def everything(self) -> str:
+        """Return the filter for whatever any appliance sends."""
+        return f"{self.root}/v1/+/+/up/#"
+
+    def origin(self, topic: str) -> Origin | None:
+        """Return where a message came from, or None where the topic is none of the contract's."""
+        prefix = f"{self.root}/v1/"
+        if not topic.startswith(prefix):
+            return None
+        site, _, tail = topic[len(prefix) :].partition("/")
+        edge, _, tail = tail.partition("/")
+        direction, _, tail = tail.partition("/")
+        kind, _, rest = tail.partition("/")
+        if direction != "up" or not kind or not is_name(site) or not is_name(edge):
+            return None
+        return Origin(site, edge, kind, rest)
+
+    def receipt(self, site: str, edge: str) -> str:
+        """Return where an appliance listens for receipts."""
+        return f"{self.root}/v1/{site}/{edge}/down/receipt"
