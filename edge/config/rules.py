@@ -208,8 +208,15 @@ def addresses(draft: Draft) -> Iterator[tuple[str, TomlFile, positions.Path, str
         default: str = Web.model_fields["listen"].default
         yield "the technician's page", draft.edge, ("web", "listen"), page if isinstance(page, str) else default
     for name, file in draft.running().items():
-        if isinstance(address := file.value("settings", "listen"), str):
+        address = file.value("settings", "listen") or _default_listen(file)
+        if isinstance(address, str):
             yield name, file, ("settings", "listen"), address
+
+
+def _default_listen(file: TomlFile) -> object:
+    info = driver_of(file)
+    field = registry.settings_class(info).model_fields.get("listen") if info else None
+    return field.default if field else None
 
 
 def shared_hardware(draft: Draft) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ url = "mqtt://127.0.0.1:1883"
 
 
 class ScannerSettings(Settings):
-    listen: str = Field(pattern=r"^.+:\d{1,5}$", description="HOST:PORT to listen on")
+    listen: str = Field(default="0.0.0.0:104", pattern=r"^.+:\d{1,5}$", description="HOST:PORT to listen on")
     ae_title: str = Field(default="EDGE", max_length=16, description="our name")
 
 

@@ -179,6 +179,12 @@ def test_a_port_that_cannot_be(folder):
     ]
 
 
+def test_two_on_one_default_address(folder):
+    assert said(folder(EDGE, a='driver = "scanner"\nmodel = "baggage"', b='driver = "scanner"\nmodel = "baggage"')) == [
+        "devices/b.toml:1: settings.listen: 0.0.0.0:104 is taken: a listens on 0.0.0.0:104"
+    ]
+
+
 def test_a_device_that_is_off_takes_no_address(folder):
     assert said(folder(EDGE, a=SCANNER, b="enabled = false\n" + SCANNER)) == []
 
