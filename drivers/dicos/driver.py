@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import errno
 import logging
+import socket
 from typing import Any
 
 from pydicom.uid import (
@@ -111,7 +112,8 @@ class DicosDriver(Driver):
         event.assoc.jaitf_bytes = 0
         if self._settings.addresses and event.address[0] not in self._settings.addresses:
             log.warning("a connection from %s is refused: not in `addresses`", event.address[0])
-            event.assoc.abort()
+            # Not an abort: at this point the association has no state yet that it could be aborted from.
+            event.assoc.dul.socket.socket.shutdown(socket.SHUT_RDWR)
 
     def _received(self, event: evt.Event) -> None:
         """Cut off an object that is over the limit while it comes in: pynetdicom itself would take any size."""
