@@ -9,7 +9,11 @@ import typer
 
 from edge.cli import output
 
-app = typer.Typer(no_args_is_help=True, help="Export evidence packages, and verify them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Export evidence packages, and verify them.",
+    epilog="Example: jaitf-edge evidence verify hit.zip",
+)
 
 
 @app.command(epilog="Example: jaitf-edge evidence export 019d3c6e-7a51-7c1e-b1a0-5f0c7d6f2c11 --out hit.zip")

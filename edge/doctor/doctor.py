@@ -22,6 +22,7 @@ CHECKS: dict[str, Check] = {
     "certificates": broker.certificates,
     "broker": broker.broker,
     "ledger": store.ledger,
+    "key": store.signing_key,
     "models": store.models,
 }
 """Every check by its name, in the order in which they are made."""

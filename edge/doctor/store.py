@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 from drivers.errors import ModelError, StoreError
+from edge import signing
 from edge.config.model import Config
 from edge.doctor.finding import Finding, fail, ok, warn
+from edge.evidence.rows import broken_links
 from edge.ledger.reader import Reader
 from edge.ledger.store import FILE, connect_read_only
 
 DEADLINE_S = 60.0
+SHOWN_LINKS = 5
 _STEPS = 100_000
 
 
@@ -35,12 +39,34 @@ def ledger(config: Config) -> Iterator[Finding]:
             yield fail(f"{path}: damaged: {'; '.join(rows)[:200]}", mend)
             return
         yield ok(f"{path}: sound")
+        yield from _chain(config)
         yield from _waiting(config)
     except (sqlite3.DatabaseError, StoreError) as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             yield warn(f"{path}: not checked to the end in {DEADLINE_S:.0f} s", "run doctor while the box is idle")
         else:
             yield fail(f"{path}: {error}", mend)
+
+
+def _chain(config: Config) -> Iterator[Finding]:
+    """Say whether the hits are still those that were committed, in their order."""
+    broken = list(islice(broken_links(config.appliance.data_dir), SHOWN_LINKS))
+    for what in broken:
+        yield fail(f"the chain of hits is broken: {what}", "keep this disk as it is, and tell the task force")
+    if not broken:
+        yield ok("the chain of hits is whole")
+
+
+def signing_key(config: Config) -> Iterator[Finding]:
+    """Show the fingerprint by which the console knows this appliance's signatures."""
+    path = config.appliance.data_dir / signing.FILE
+    if not path.exists():
+        yield ok(f"{path}: none yet; it is made when it is first needed")
+        return
+    try:
+        yield ok(f"fingerprint {signing.SigningKey.of(config.appliance.data_dir).fingerprint}")
+    except (StoreError, OSError) as error:
+        yield fail(str(error), "make it private to the service's user; a lost key means a new fingerprint")
 
 
 def _waiting(config: Config) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from edge.daemon import Lock
 from edge.doctor import box, examine_box, store
 from edge.doctor.finding import Grade
 from edge.ledger.store import FILE, open_ledger
+from edge.signing import SigningKey
 
 HOLD_LOCK = """
 import sys, pathlib
@@ -123,7 +124,7 @@ def test_the_ledger(configured):
     assert "none yet" in next(iter(store.ledger(config))).text
     data.mkdir()
     open_ledger(data).db.close()
-    assert [f.grade for f in store.ledger(config)] == [Grade.OK, Grade.OK]
+    assert [f.grade for f in store.ledger(config)] == [Grade.OK] * 3
     content = bytearray((data / FILE).read_bytes())
     content[4096:8192] = b"\xff" * 4096
     (data / FILE).write_bytes(content)
@@ -139,9 +140,29 @@ def test_a_ledger_that_is_being_written_can_be_read(configured):
     opened = open_ledger(config.appliance.data_dir)
     opened.db.execute("BEGIN IMMEDIATE")
     try:
-        assert [f.grade for f in store.ledger(config)] == [Grade.OK, Grade.OK]
+        assert [f.grade for f in store.ledger(config)] == [Grade.OK] * 3
     finally:
         opened.db.close()
+
+
+def test_a_ledger_that_someone_changed(configured, monkeypatch):
+    config = configured()
+    config.appliance.data_dir.mkdir()
+    open_ledger(config.appliance.data_dir).db.close()
+    monkeypatch.setattr(store, "broken_links", lambda data_dir: iter(f"hit {n}: missing" for n in range(100)))
+    broken = [f for f in store.ledger(config) if f.grade is Grade.FAIL]
+    assert len(broken) == store.SHOWN_LINKS and "hit 0: missing" in broken[0].text
+
+
+def test_the_signing_key(configured):
+    config = configured()
+    data = config.appliance.data_dir
+    assert "none yet" in next(iter(store.signing_key(config))).text
+    data.mkdir()
+    key = SigningKey.of(data)
+    assert graded(store.signing_key(config)) == [("ok", f"fingerprint {key.fingerprint}")]
+    (data / "signing.pem").chmod(0o644)
+    assert [f.grade for f in store.signing_key(config)] == [Grade.FAIL]
 
 
 def test_a_check_that_breaks_does_not_take_the_others_with_it(configured, monkeypatch, tmp_path):
