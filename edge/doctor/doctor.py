@@ -52,4 +52,5 @@ def configuration(folder: Path, found: Examination) -> Iterator[Finding]:
     if found.config is None:
         yield fail("nothing else can be checked before the configuration is right", "mend the lines above")
     else:
-        yield ok(f"{folder}: {len(found.config.devices)} devices")
+        count = len(found.config.devices)
+        yield ok(f"{folder}: {count} device{'' if count == 1 else 's'}")
