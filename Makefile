@@ -19,10 +19,10 @@ test: .venv/.installed-test ## the whole test suite, against real peers
 	@scripts/test $(ARGS)
 
 lint: .venv/.installed-lint ## format, style, types, and which package may import which
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p edge -p drivers -p inference
-	$(BIN)/lint-imports
+	@status=0; \
+	for each in "ruff check ." "ruff format --check ." "mypy -p edge -p drivers -p inference" lint-imports; do \
+		echo "==> $$each"; $(BIN)/$$each || status=1; \
+	done; exit $$status
 
 bench: .venv/.installed-run ## measure, and print the machine with the figures
 	@set -e; for each in benchmarks/bench_*.py; do echo "==> $$each"; $(BIN)/python "$$each" $(ARGS); done
