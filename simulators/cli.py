@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 DEVICES = {
+    "tip": ("simulators.xray.tip_command", "no device: puts a simulated threat into a picture of an ordinary bag"),
     "xray": (
         "simulators.xray.command",
         "an X-ray scanner that stores its scans over DICOS, or writes them into a folder",

@@ -48,7 +48,8 @@ def smooth(points: Matrix, steps: int = 12) -> Matrix:
     return np.vstack([*out, points[-1:]])
 
 
-def _plates(rng: Rng, width: float, length: float, chips: int, z: float = 0.0) -> list[Part]:
+def board_at(rng: Rng, width: float, length: float, chips: int, z: float = 0.0) -> list[Part]:
+    """Make a circuit board of these sides with its chips."""
     px = 1.0
     rows, columns = max(int(length), 6), max(int(width), 6)
     laminate, plastic, copper = texture.board(rng, rows, columns, chips)
@@ -66,7 +67,7 @@ def laptop(rng: Rng) -> list[Part]:
     wall = 1.0 if case.name == "aluminium" else 2.2
     parts: list[Part] = [box(width, length, wall, case, (0, 0, z)) for z in (-9, 9)]
     parts.append(box(width - 8, length - 8, 1.3, material("glass"), (0, 0, 11)))
-    board = _plates(rng, width * rng.uniform(0.5, 0.9), length * rng.uniform(0.35, 0.5), int(rng.integers(30, 90)))
+    board = board_at(rng, width * rng.uniform(0.5, 0.9), length * rng.uniform(0.35, 0.5), int(rng.integers(30, 90)))
     parts += moved(board, (rng.uniform(-0.1, 0.1) * width, length * 0.2, 0))
     cells = int(rng.integers(3, 7))
     if rng.random() < 0.5:  # flat cells
@@ -125,7 +126,7 @@ def phone(rng: Rng) -> list[Part]:
         )
     )
     parts.append(box(width * 0.55, length * 0.6, 4, material("lithium_cell"), (-width * 0.12, -length * 0.12, 0)))
-    parts += moved(_plates(rng, width * 0.85, length * 0.25, 22), (0, length * 0.32, 0))
+    parts += moved(board_at(rng, width * 0.85, length * 0.25, 22), (0, length * 0.32, 0))
     for x in (0.2, 0.33):
         parts.append(cylinder(10, 6, material("brass"), (x * width, length * 0.42, 0), bore=6))
     return parts
@@ -176,7 +177,7 @@ def charger(rng: Rng) -> list[Part]:
     for _ in range(int(rng.integers(2, 7))):
         spot = (rng.uniform(-0.35, 0.35) * width, rng.uniform(-0.4, 0.4) * length, 0)
         parts.append(cylinder(rng.uniform(6, 16), thick * 0.6, material("aluminium"), spot))
-    parts += _plates(rng, width * 0.8, length * 0.85, 18, -thick / 3)
+    parts += board_at(rng, width * 0.8, length * 0.85, 18, -thick / 3)
     return parts
 
 
@@ -188,7 +189,7 @@ def cells(rng: Rng) -> list[Part]:
             box(w, h, 1.5, material(str(rng.choice(["abs", "aluminium"]))), (0, 0, z)) for z in (-10, 10)
         ]
         parts += [cylinder(18, 64, material("lithium_cell"), (x * 19.5, 0, 0), ALONG_Y) for x in (-1, 0, 1)]
-        return [*parts, *moved(_plates(rng, w * 0.8, 20, 10), (0, h * 0.4, 0))]
+        return [*parts, *moved(board_at(rng, w * 0.8, 20, 10), (0, h * 0.4, 0))]
     d, h = [(14.3, 50.0), (10.3, 44.0), (33.0, 60.0), (25.5, 49.0)][rng.integers(4)]
     parts = []
     for i in range(int(rng.integers(1, 9))):
@@ -223,7 +224,7 @@ def camera(rng: Rng) -> list[Part]:
         box(38, 55, 30, material("lithium_cell"), (48, -10, -5)),
         box(50, 30, 24, material("glass"), (0, 42, -5)),
     ]
-    body += _plates(rng, 110, 70, 40, -20)
+    body += board_at(rng, 110, 70, 40, -20)
     return [*body, *moved(lens, (0, -5, 20 + depth / 2))]
 
 
@@ -244,7 +245,7 @@ def hairdryer(rng: Rng) -> list[Part]:
 
 def umbrella(rng: Rng) -> list[Part]:
     """Make a folded umbrella: shaft, bundled ribs, springs, handle, cloth."""
-    length = rng.choice([rng.uniform(180, 290), rng.uniform(600, 850)], p=[0.75, 0.25])
+    length = rng.choice([rng.uniform(180, 290), rng.uniform(450, 620)], p=[0.9, 0.1])
     parts: list[Part] = [cylinder(10, length, material("steel"), turn=ALONG_X, bore=8.6)]
     parts.append(cylinder(8.4, length * 0.6, material("steel"), (-length * 0.1, 0, 0), ALONG_X, bore=7))
     of = material(str(rng.choice(["steel", "aluminium"])))
@@ -489,7 +490,7 @@ def shaver(rng: Rng) -> list[Part]:
     ]
     if rng.random() < 0.5:
         parts += [cylinder(22, 6, material("steel"), (length * 0.5, y, 0), ALONG_X, bore=12) for y in (-13, 13)]
-    return [*parts, *moved(_plates(rng, length * 0.6, 18, 12), (0, 0, 8))]
+    return [*parts, *moved(board_at(rng, length * 0.6, 18, 12), (0, 0, 8))]
 
 
 def wallet(rng: Rng) -> list[Part]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulators.xray import texture
-from simulators.xray.hard import buckle, junk, ring
+from simulators.xray.hard import buckle, junk, ring, smooth
 from simulators.xray.physics import material
 from simulators.xray.soft import zipper
 from simulators.xray.solids import ALONG_X, ALONG_Y, Matrix, Part, Plate, Wire, box, cylinder, moved, rotation
+from simulators.xray.texture import curved
 
 Rng = np.random.Generator
 
@@ -116,7 +117,7 @@ def _wheel(rng: Rng) -> list[Part]:
     d, w = rng.uniform(38, 62), rng.uniform(12, 24)
     turn = ALONG_X if rng.random() < 0.6 else rotation()
     parts: list[Part] = [
-        cylinder(d, w, material("rubber"), turn=turn, bore=d * 0.68),
+        cylinder(d, w, material(str(rng.choice(["rubber", "pvc"]))), turn=turn, bore=d * 0.68),
         cylinder(d * 0.68, w * 0.8, material("nylon"), turn=turn, bore=d * 0.3),
         cylinder(rng.uniform(5, 9), w * 1.8, material("steel"), turn=turn),
         cylinder(d * 0.32, w * 0.5, material("steel"), turn=turn, bore=d * 0.2),
@@ -125,11 +126,22 @@ def _wheel(rng: Rng) -> list[Part]:
     thick = 1.2 if carrier.name in ("steel", "zinc") else 5.0
     parts += [box(thick, d * 0.9, d * 0.6, carrier, (x * w * 0.8, -d * 0.25, 0)) for x in (-1, 1)]
     parts.append(box(w * 1.8, thick, d * 0.7, carrier, (0, -d * 0.65, 0)))
-    for _ in range(int(rng.integers(2, 6))):  # the screws of the carrier
+    if rng.random() < 0.5:  # a twin
+        parts += moved(parts[:4], (rng.normal(0, 6), rng.normal(0, 6), w * 1.2))
+    for _ in range(int(rng.integers(2, 7))):  # what holds the carrier
         spot = np.array([rng.uniform(-1.2, 1.2) * w, -d * rng.uniform(0.5, 1.0), rng.uniform(-8, 8)])
-        screw: list[Part] = [cylinder(3.6, 16, material("steel")), cylinder(7.5, 2.5, material("steel"), (0, 0, 8))]
-        parts += moved(screw, spot, rotation(rng.uniform(0, 6.28), rng.choice([0.2, np.pi / 2])))
+        parts += moved(screw(rng), spot, rotation(rng.uniform(0, 6.28), rng.choice([0.2, np.pi / 2])))
     return parts
+
+
+def screw(rng: Rng) -> list[Part]:
+    """Make a screw or rivet along z, head up."""
+    d, length = rng.uniform(2.8, 4.5), rng.uniform(9, 24)
+    shank = [
+        cylinder(d * t, length / 3, material("steel"), (0, 0, -length * i / 3))
+        for i, t in ((0, 1), (1, 0.95), (2, 0.6))
+    ]
+    return [*shank, cylinder(d * 2.1, 2.6, material("steel"), (0, 0, length / 6))]
 
 
 def _grip(rng: Rng, y: float) -> list[Part]:
@@ -147,56 +159,53 @@ def _grip(rng: Rng, y: float) -> list[Part]:
 
 
 def backpack(rng: Rng) -> Bag:
-    """Make a rucksack or sports bag: thin cloth, zips, straps with buckles, piping."""
+    """Make a rucksack or sports bag: thin crumpled cloth, zips, straps with buckles, piping."""
     width, length, depth = rng.uniform(260, 400), rng.uniform(360, 540), rng.uniform(110, 200)
     corner = rng.uniform(60, 120)
-    groups: list[list[Part]] = [
-        [_shell(rng, width, length, corner, rng.uniform(0.8, 2.5), "nylon", z)] for z in (-depth / 2, depth / 2)
+    cloth = str(rng.choice(["nylon", "polyester", "pvc"], p=[0.45, 0.4, 0.15]))
+    shells: list[list[Part]] = [
+        [_shell(rng, width, length, corner, rng.uniform(0.5, 2.0), cloth, z)] for z in (-depth / 2, depth / 2)
     ]
-    rim = [
-        Wire(rounded(width, length, corner, z) + rng.normal(0, 2, (33, 3)), rng.uniform(1.5, 3.5), material("nylon"))
-        for z in np.linspace(-depth / 2, depth / 2, 4)
-    ]
-    groups.append(rim)
+    groups = [*shells, _crumple(rng, width, length, depth, corner, cloth)]
     for scale in (0.95, *(rng.uniform(0.4, 0.8, int(rng.integers(0, 3))))):
         line = rounded(width * scale, length * scale, corner * scale)
         groups.append(zipper(rng, [(x, y) for x, y, _ in line[: int(rng.integers(14, 33))]]))
-    for x in (-1, 1):
-        groups.append(
-            [
-                box(
-                    rng.uniform(30, 55),
-                    length * 0.8,
-                    rng.uniform(3, 9),
-                    material("polyester"),
-                    (x * width * 0.22, 0, -depth / 2),
-                    rotation(x * 0.1),
-                )
-            ]
-        )
-        for _ in range(int(rng.integers(1, 4))):
-            groups.append(
-                moved(
-                    buckle(rng),
-                    (x * width * 0.22 + rng.normal(0, 15), rng.uniform(-0.45, 0.5) * length, -depth / 2),
-                    rotation(rng.normal(0, 0.3)),
-                )
-            )
+    groups += _straps(rng, width, length, depth)
     if rng.random() < 0.3:
+        stay, size = rng.uniform(0.2, 0.35) * width, rng.uniform(6, 10)
+        stays = [(x * stay, 0, -depth / 2) for x in (-1, 1)]
         groups.append(
-            [
-                cylinder(
-                    rng.uniform(6, 10),
-                    length * 0.85,
-                    material("aluminium"),
-                    (x * width * 0.3, 0, -depth / 2),
-                    ALONG_Y,
-                    bore=5,
-                )
-                for x in (-1, 1)
-            ]
+            [cylinder(size, length * 0.85, material("aluminium"), at, ALONG_Y, bore=size - 2) for at in stays]
         )
     return Bag("backpack", groups, (width - 50, length - 50, depth - 10))
+
+
+def _crumple(rng: Rng, width: float, length: float, depth: float, corner: float, cloth: str) -> list[Part]:
+    """Make a soft bag's outline, which no two heights share, and creases over its face."""
+    parts: list[Part] = []
+    base = rounded(width, length, corner)[:-1:2]
+    for z in np.linspace(-depth / 2, depth / 2, int(rng.integers(3, 6))):
+        line = curved(base * rng.uniform(0.95, 1.03) + rng.normal(0, 4.5, base.shape) + [0, 0, z])
+        parts.append(Wire(np.vstack([line, line[:1]]), rng.uniform(0.6, 2.6), material(cloth)))
+    for _ in range(int(rng.integers(3, 16))):
+        start = np.array([rng.uniform(-0.48, 0.48) * width, rng.uniform(-0.48, 0.48) * length, depth / 2])
+        steps = rng.normal(0, 22, (int(rng.integers(3, 7)), 3)) * [1, 1, 0.1] + rng.normal(0, 14, 3) * [1, 1, 0]
+        line = smooth(start + np.cumsum(steps, axis=0))
+        inside = np.clip(line, [-width / 2, -length / 2, -depth], [width / 2, length / 2, depth])
+        parts.append(Wire(inside, rng.uniform(0.4, 1.4), material(cloth)))
+    return parts
+
+
+def _straps(rng: Rng, width: float, length: float, depth: float) -> list[list[Part]]:
+    groups: list[list[Part]] = []
+    for x in (-1, 1):
+        webbing, spot = rng.uniform(25, 55), (x * width * 0.22, 0, -depth / 2)
+        strap = box(webbing, length * 0.8, rng.uniform(2, 8), material("polyester"), spot, rotation(x * 0.1))
+        groups.append([strap])
+        for _ in range(int(rng.integers(1, 4))):
+            at = (x * width * 0.22 + rng.normal(0, 15), rng.uniform(-0.45, 0.5) * length, -depth / 2)
+            groups.append(moved(buckle(rng), at, rotation(rng.normal(0, 0.3))))
+    return groups
 
 
 def handbag(rng: Rng) -> Bag:
@@ -254,6 +263,24 @@ def carton(rng: Rng) -> Bag:
     return Bag("carton", groups, (width - 15, length - 15, depth - 10))
 
 
+def tray(rng: Rng) -> Bag:
+    """Make a lane's plastic tray, what passengers take out of their bags loose in it."""
+    width, length, depth = rng.uniform(330, 420), rng.uniform(480, 580), rng.uniform(70, 130)
+    of = material("polyethylene")
+    floor = _shell(rng, width, length, 40, rng.uniform(2, 3.5), "polyethylene", -depth / 2)
+    rims: list[Part] = [
+        Wire(rounded(width * s, length * s, 40, depth * (s - 0.97) * 12), rng.uniform(2, 4), of)
+        for s in (0.94, 0.97, 1.0)
+    ]
+    ribs: list[Part] = [box(width * 0.9, 3, 6, of, (0, y * length, -depth / 2)) for y in np.linspace(-0.4, 0.4, 7)]
+    return Bag("tray", [[floor], rims, ribs if rng.random() < 0.6 else []], (width - 50, length - 50, depth))
+
+
+def loose(rng: Rng) -> Bag:
+    """Make no bag at all: things on the belt."""
+    return Bag("loose", [], (rng.uniform(180, 380), rng.uniform(240, 500), rng.uniform(40, 140)))
+
+
 def crate(rng: Rng) -> Bag:
     """Make a cargo box: boards, nails, strapping."""
     width, length, depth = rng.uniform(300, 430), rng.uniform(400, 560), rng.uniform(200, 350)
@@ -299,4 +326,13 @@ def crate(rng: Rng) -> Bag:
     return Bag("crate", groups, (width - 40, length - 60, depth - 40))
 
 
-BAGS = {"suitcase": suitcase, "backpack": backpack, "handbag": handbag, "carton": carton, "crate": crate}
+BAGS = {
+    "suitcase": (suitcase, 0.34),
+    "backpack": (backpack, 0.28),
+    "handbag": (handbag, 0.13),
+    "carton": (carton, 0.09),
+    "crate": (crate, 0.04),
+    "tray": (tray, 0.09),
+    "loose": (loose, 0.03),
+}
+"""Each bag and how often it comes."""

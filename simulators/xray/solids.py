@@ -38,6 +38,11 @@ class Piece:
     turn: Matrix = field(default_factory=lambda: np.eye(3))
     holes: tuple[Piece, ...] = ()
 
+    def bounds(self) -> tuple[Matrix, Matrix]:
+        """Return the corners [3] of the box around it."""
+        reach = np.abs(self.turn) @ np.array(self.half)
+        return np.array(self.at) - reach, np.array(self.at) + reach
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -47,6 +52,10 @@ class Wire:
     radius: float
     material: Material
     bore: float = 0.0
+
+    def bounds(self) -> tuple[Matrix, Matrix]:
+        """Return the corners [3] of the box around it."""
+        return self.points.min(axis=0) - self.radius, self.points.max(axis=0) + self.radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,11 @@ class Plate:
     px_mm: float
     at: tuple[float, float, float] = (0.0, 0.0, 0.0)
     turn: Matrix = field(default_factory=lambda: np.eye(3))
+
+    def bounds(self) -> tuple[Matrix, Matrix]:
+        """Return the corners [3] of the box around it."""
+        reach = np.abs(self.turn) @ np.array([side * self.px_mm / 2 for side in (*self.thickness.shape[::-1], 0)])
+        return np.array(self.at) - reach, np.array(self.at) + reach
 
 
 Part = Piece | Wire | Plate
@@ -323,8 +337,8 @@ class Canvas:
     def _window(self, parts: Sequence[Part]) -> tuple[int, int, int, int] | None:
         low, high = np.full(2, np.inf), np.full(2, -np.inf)
         for part in parts:
-            a, b = _bounds(part)
-            low, high = np.minimum(low, a), np.maximum(high, b)
+            a, b = part.bounds()
+            low, high = np.minimum(low, a[:2]), np.maximum(high, b[:2])
         rows, columns = self.maps.shape[1:]
         middle = np.array([columns, rows]) / 2
         first = np.floor(low / self.px_mm + middle).astype(int) - 1
@@ -360,25 +374,29 @@ class _Grid:
         return (((rows + 0.5) * self.step_mm / self.px_mm + self.top - self.rows / 2) * self.px_mm).astype(np.float32)
 
 
-def _bounds(part: Part) -> tuple[Matrix, Matrix]:
-    if isinstance(part, Wire):
-        return part.points[:, :2].min(axis=0) - part.radius, part.points[:, :2].max(axis=0) + part.radius
-    if isinstance(part, Plate):
-        half = np.array([part.thickness.shape[1], part.thickness.shape[0], 0.0]) * part.px_mm / 2
-    else:
-        half = np.array(part.half)
-    reach = (np.abs(part.turn) @ half)[:2]
-    centre = np.array(part.at[:2])
-    return centre - reach, centre + reach
-
-
 def _add(part: Part, grid: _Grid, patch: Array, total: Array) -> None:
-    if isinstance(part, Piece):
-        _add_piece(part, grid, patch, total)
-    elif isinstance(part, Wire):
-        _deposit(_wire(part, grid, total.shape), part.material, patch, total, (0, 0))
-    else:
-        _deposit(_plate(part, grid, total.shape), part.material, patch, total, (0, 0))
+    corner = _corner(part, grid, total.shape)
+    if corner is None:
+        return
+    thickness = {Piece: _piece_shadow, Wire: _wire_shadow, Plate: _plate_shadow}[type(part)](part, grid, corner)
+    _deposit(thickness, part.material, patch, total, (corner.start_row, corner.start))
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Fine pixels from (start_row, start) up to (stop_row, stop)."""
+
+    start_row: int
+    stop_row: int
+    start: int
+    stop: int
+
+
+def _corner(part: Part, grid: _Grid, shape: tuple[int, ...]) -> _Window | None:
+    low, high = part.bounds()
+    start_row, stop_row = max(int(grid.row(low[1])) - 1, 0), min(int(np.ceil(grid.row(high[1]))) + 2, shape[0])
+    start, stop = max(int(grid.column(low[0])) - 1, 0), min(int(np.ceil(grid.column(high[0]))) + 2, shape[1])
+    return _Window(start_row, stop_row, start, stop) if stop_row > start_row and stop > start else None
 
 
 def _deposit(thickness: Array, made_of: Material, patch: Array, total: Array, corner: tuple[int, int]) -> None:
@@ -390,20 +408,15 @@ def _deposit(thickness: Array, made_of: Material, patch: Array, total: Array, co
     total[rows, columns] += thickness
 
 
-def _add_piece(piece: Piece, grid: _Grid, patch: Array, total: Array) -> None:
-    low, high = _bounds(piece)
-    first_row, last_row = max(int(grid.row(low[1])), 0), min(int(np.ceil(grid.row(high[1]))) + 1, total.shape[0])
-    first, last = max(int(grid.column(low[0])), 0), min(int(np.ceil(grid.column(high[0]))) + 1, total.shape[1])
-    if last_row <= first_row or last <= first:
-        return
-    x = grid.x(np.arange(first, last))[None, :]
-    y = grid.y(np.arange(first_row, last_row))[:, None]
+def _piece_shadow(piece: Piece, grid: _Grid, window: _Window) -> Array:
+    x = grid.x(np.arange(window.start, window.stop))[None, :]
+    y = grid.y(np.arange(window.start_row, window.stop_row))[:, None]
     enter, leave = _interval(piece, x, y)
     thickness = np.maximum(leave - enter, 0)
     for hole in piece.holes:
         into, out = _interval(hole, x, y)
         thickness -= np.maximum(np.minimum(out, leave) - np.maximum(into, enter), 0)
-    _deposit(np.maximum(thickness, 0), piece.material, patch, total, (first_row, first))
+    return np.maximum(thickness, 0)
 
 
 def _interval(piece: Piece, x: Array, y: Array) -> tuple[Array, Array]:
@@ -453,16 +466,16 @@ def _round(piece: Piece, dx: Array, dy: Array) -> tuple[Array, Array]:
     return enter, leave
 
 
-def _wire(wire: Wire, grid: _Grid, shape: tuple[int, ...]) -> Array:
+def _wire_shadow(wire: Wire, grid: _Grid, window: _Window) -> Array:
     steps = np.diff(wire.points, axis=0)
     lengths = np.linalg.norm(steps, axis=1)
-    each = np.maximum(np.ceil(lengths / (grid.step_mm * 0.7)).astype(int), 1)
+    each = np.maximum(np.ceil(lengths / (grid.step_mm * 0.95)).astype(int), 1)
     segment = np.repeat(np.arange(len(steps)), each)
     within = (np.arange(len(segment)) - np.repeat(np.cumsum(each) - each, each) + 0.5) / each[segment]
     points = wire.points[segment] + steps[segment] * within[:, None]
     flat = np.linalg.norm(steps[segment, :2], axis=1) + 1e-9
     normal = np.stack([-steps[segment, 1], steps[segment, 0]], axis=1) / flat[:, None]
-    across = max(int(np.ceil(2 * wire.radius / (grid.step_mm * 0.7))), 1)
+    across = max(int(np.ceil(2 * wire.radius / (grid.step_mm * 0.95))), 1)
     offsets = (np.arange(across) + 0.5) / across * 2 - 1
     profile = np.sqrt(np.maximum(1 - offsets**2, 0))
     if wire.bore > 0:
@@ -471,29 +484,27 @@ def _wire(wire: Wire, grid: _Grid, shape: tuple[int, ...]) -> Array:
     volume = (lengths / each)[segment][:, None] * section * (profile / profile.sum())[None, :]
     x = points[:, 0, None] + normal[:, 0, None] * offsets * wire.radius
     y = points[:, 1, None] + normal[:, 1, None] * offsets * wire.radius
-    return _splat(grid.column(x), grid.row(y), volume / grid.step_mm**2, shape)
+    shape = (window.stop_row - window.start_row, window.stop - window.start)
+    return _splat(grid.column(x) - window.start, grid.row(y) - window.start_row, volume / grid.step_mm**2, shape)
 
 
 def _splat(column: Matrix, row: Matrix, amount: Matrix, shape: tuple[int, ...]) -> Array:
     """Spread amounts over the four pixels around each point."""
     rows, columns = shape
-    j, i = np.floor(column).astype(int).ravel(), np.floor(row).astype(int).ravel()
-    part_x, part_y, amount = column.ravel() - j, row.ravel() - i, amount.ravel()
-    keep = (j >= 0) & (i >= 0) & (j < columns - 1) & (i < rows - 1)
-    j, i, part_x, part_y, amount = j[keep], i[keep], part_x[keep], part_y[keep], amount[keep]
+    column, row, amount = column.ravel(), row.ravel(), amount.ravel()
+    keep = (column >= 0) & (row >= 0) & (column < columns - 1) & (row < rows - 1)
+    if not keep.all():
+        column, row, amount = column[keep], row[keep], amount[keep]
+    j, i = column.astype(np.int32), row.astype(np.int32)
+    part_x, part_y = column - j, row - i
     at = i * columns + j
-    out = np.zeros(rows * columns)
-    for shift, weight in (
-        (0, (1 - part_x) * (1 - part_y)),
-        (1, part_x * (1 - part_y)),
-        (columns, (1 - part_x) * part_y),
-        (columns + 1, part_x * part_y),
-    ):
-        out += np.bincount(at + shift, amount * weight, rows * columns)
+    weights = ((1 - part_x) * (1 - part_y), part_x * (1 - part_y), (1 - part_x) * part_y, part_x * part_y)
+    where = np.concatenate([at, at + 1, at + columns, at + columns + 1])
+    out = np.bincount(where, np.concatenate([amount * weight for weight in weights]), rows * columns)
     return out.reshape(rows, columns).astype(np.float32)
 
 
-def _plate(plate: Plate, grid: _Grid, shape: tuple[int, ...]) -> Array:
+def _plate_shadow(plate: Plate, grid: _Grid, window: _Window) -> Array:
     rows, columns = plate.thickness.shape
     scale = plate.px_mm / grid.step_mm
     flat = plate.turn[:2, :2] * scale
@@ -502,8 +513,9 @@ def _plate(plate: Plate, grid: _Grid, shape: tuple[int, ...]) -> Array:
     if area < least:  # edge on: as steep as a raster can be shown
         flat = flat + np.eye(2) * 0.12 * scale
         area = max(abs(np.linalg.det(flat)), least)
-    centre = np.array([grid.column(plate.at[0]), grid.row(plate.at[1])])
+    centre = np.array([grid.column(plate.at[0]) - window.start, grid.row(plate.at[1]) - window.start_row])
     shift = centre - flat @ np.array([(columns - 1) / 2, (rows - 1) / 2])
     move = np.hstack([flat, shift[:, None]])
-    picture = cv2.warpAffine(plate.thickness, move, (shape[1], shape[0]), flags=cv2.INTER_LINEAR)
+    size = (window.stop - window.start, window.stop_row - window.start_row)
+    picture = cv2.warpAffine(plate.thickness, move, size, flags=cv2.INTER_LINEAR)
     return picture * np.float32(scale * scale / area)

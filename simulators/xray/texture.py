@@ -41,21 +41,34 @@ def noise(rng: Rng, rows: int, columns: int, grain: float | None = None) -> Arra
 
 
 def folds(rng: Rng, rows: int, columns: int) -> Array:
-    """Return folds as thickness factors around 1: ridges where cloth doubles, soft plains between."""
-    ridged = 1.0 - np.abs(noise(rng, rows, columns))
-    np.maximum(ridged, 0, out=ridged)
-    sharp = rng.uniform(0.3, 1.4)
-    plain = 0.75 + 0.22 * noise(rng, rows, columns)
-    return np.maximum(plain + sharp * ridged * ridged, 0.05).astype(np.float32)
+    """Return folds as thickness factors around 1: ridges where cloth doubles, soft plains, pleats, a weave."""
+    ridged = np.maximum(1.0 - np.abs(noise(rng, rows, columns)) * rng.uniform(1, 3), 0)
+    out = 0.75 + 0.22 * noise(rng, rows, columns) + rng.uniform(0.2, 1.2) * ridged * ridged
+    kind = rng.random()
+    if kind < 0.3:  # pleats and ribs, bent by the folds
+        bend = noise(rng, rows, columns, 2.5) * rng.uniform(4, 14)
+        across = np.arange(columns, dtype=np.float32)[None, :] + bend
+        out += rng.uniform(0.06, 0.25) * np.sin(across * np.float32(2 * np.pi / rng.uniform(5, 22)))
+    elif kind < 0.45:
+        out += mesh(rows, columns, int(rng.integers(3, 7)), rng.uniform(0.05, 0.2))
+    return np.maximum(out, 0.05).astype(np.float32)
 
 
 def blob(rng: Rng, rows: int, columns: int, rough: float = 0.2, corners: int = 9) -> Array:
-    """Return an irregular filled shape, 0 to 1, that fills most of the raster."""
-    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
+    """Return an irregular filled shape with soft corners, 0 to 1, that fills most of the raster."""
+    angles = (np.arange(corners) + rng.uniform(-0.35, 0.35, corners)) * 2 * np.pi / corners
     square = 1 / np.maximum(np.abs(np.cos(angles)), np.abs(np.sin(angles))) ** rng.uniform(0.2, 0.9)
-    reach = square * (1 - rough * rng.random(corners)) * 0.47
+    reach = square * (1 - rough * rng.random(corners)) * 0.45
     points = np.stack([columns * (0.5 + reach * np.cos(angles)), rows * (0.5 + reach * np.sin(angles))], axis=1)
-    return fill(points, rows, columns)
+    return fill(curved(points), rows, columns)
+
+
+def curved(points: NDArray[np.float64], steps: int = 6) -> NDArray[np.float64]:
+    """Return a closed smooth line through points [n, k] (Catmull-Rom)."""
+    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
+    a, b, c, d = (np.roll(points, shift, axis=0)[:, None, :] for shift in (1, 0, -1, -2))
+    line = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    return line.reshape(-1, points.shape[1])
 
 
 def fill(points: NDArray[np.float64], rows: int, columns: int) -> Array:

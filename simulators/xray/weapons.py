@@ -20,12 +20,13 @@ from simulators.xray.solids import (
     prism,
     rotation,
 )
+from simulators.xray.texture import curved
 
 Rng = np.random.Generator
 
 
 def _metal(rng: Rng) -> Material:
-    return material(str(rng.choice(["steel", "steel", "steel", "zinc", "titanium", "aluminium"])))
+    return material(str(rng.choice(["steel", "zinc", "titanium", "aluminium"], p=[0.82, 0.08, 0.04, 0.06])))
 
 
 def cartridge(
@@ -152,7 +153,7 @@ def revolver(rng: Rng) -> list[Part]:
     for x in (long / 2 + 5, -long / 2 - 7):
         parts.append(box(9, drum * 1.1, 13 * s, steel, (x, 0, 0)))
     grip = [(-8, 0), (-30, -12), (-42, -85), (-30, -96), (-6, -90), (2, -45), (10, -30)]
-    parts += moved(outline([(x * s, y * s) for x, y in grip], 9 * s, steel), (-long / 2, -drum * 0.3, 0))
+    parts += moved(outline(curved(np.array(grip) * s, 3), 9 * s, steel), (-long / 2, -drum * 0.3, 0))
     for z in (-1, 1):
         cheeks = outline(
             [(x * s, y * s) for x, y in grip], 11 * s, material(str(rng.choice(["wood", "rubber"]))), (0, 0, z * 9 * s)
@@ -197,7 +198,10 @@ def long_gun(rng: Rng) -> list[Part]:
     parts.append(cylinder(15, receiver * 0.6, steel, (receiver * 0.1, 4, 0), ALONG_X))
     parts.append(box(barrel * 0.5, 26, 32, material(str(rng.choice(["wood", "nylon"]))), (barrel * 0.35 + 60, -6, 0)))
     grip = [(0, 0), (-26, -75), (-2, -82), (26, 0)]
-    parts += moved(outline(grip, 26, material(str(rng.choice(["wood", "nylon", "rubber"])))), (-receiver * 0.3, -16, 0))
+    parts += moved(
+        outline(curved(np.array(grip, float), 3), 26, material(str(rng.choice(["wood", "nylon", "rubber"])))),
+        (-receiver * 0.3, -16, 0),
+    )
     parts.append(
         Wire(
             smooth(
@@ -343,7 +347,7 @@ def knife(rng: Rng) -> list[Part]:
     of = (
         material("ceramic")
         if rng.random() < 0.06
-        else material(str(rng.choice(["steel", "steel", "steel", "titanium"])))
+        else material(str(rng.choice(["steel", "steel", "titanium"], p=[0.5, 0.44, 0.06])))
     )
     length, wide = rng.uniform(60, 250), rng.uniform(14, 52)
     spine = rng.uniform(1.0, 5.0)

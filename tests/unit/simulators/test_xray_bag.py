@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulators.xray import THREATS, Look, make_scan, make_scene, make_views, render, scan
-from simulators.xray.bag import _KINDS, extent
+from simulators.xray.bag import THINGS, extent
 from simulators.xray.solids import Canvas
 
 SMALL = {"rows": 260, "columns": 200}
@@ -37,10 +37,10 @@ def test_an_unknown_threat_is_refused():
         make_scene(1, "teapot", **SMALL)
 
 
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("kind", THINGS)
 def test_each_kind_of_thing_is_of_a_size_that_is_packed_and_casts_a_shadow(kind):
     for seed in range(3):
-        parts = _KINDS[kind](np.random.default_rng(seed))
+        parts = THINGS[kind](np.random.default_rng(seed))
         low, high = extent(parts)
         assert 10 < (high - low).max() < 950
         canvas = Canvas.blank(400, 400, 2.5)
