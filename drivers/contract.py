@@ -1,7 +1,7 @@
 """What a driver is and what it emits: the only things that the core and the drivers both know.
 
-A driver runs in a process of its own. It reads one device and emits observations: a `Scan` (pictures of one item, raw as
-the device gave them) or a `Reading` (anything else). It learns through the outcome of `Port.emit` whether the core has
+A driver runs in a process of its own. It reads one device and emits observations: a `Scan` (pictures of one item, raw
+as the device gave them) or a `Reading` (anything else). It learns through the outcome of `Port.emit` whether the core has
 committed what it emitted, and only then tells the device so.
 """
 
@@ -234,7 +234,8 @@ class Driver(ABC):
 class DriverInfo:
     """What a driver's folder says of it without loading it: `settings` and `driver` are "module:Class" names.
 
-    `pictures` says whether it emits scans; `example` is a device file that `check` accepts; `wiring` a few lines of text.
+    `pictures` says whether it emits scans; `example` is a device file that `check` accepts; `wiring` a few
+    lines of text.
     """
 
     name: str

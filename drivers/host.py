@@ -1,4 +1,4 @@
-"""Runs one driver in its own process: the far end of the wire. The supervisor's child calls `serve` and does not return."""
+"""Runs one driver in its own process, the far end of the wire: the supervisor's child calls `serve` and ends."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ class SocketPort:
             if not data:
                 raise CoreGone
             for message in decoder.feed(data):
-                if isinstance(message, wire.Answer) and (answer := self._waiting.get(message.number)):
-                    if not answer.done():
-                        answer.set_result(message.outcome)
+                answer = self._waiting.get(message.number) if isinstance(message, wire.Answer) else None
+                if isinstance(message, wire.Answer) and answer and not answer.done():
+                    answer.set_result(message.outcome)
 
 
 async def _beat(port: SocketPort, driver: Driver) -> None:

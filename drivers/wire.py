@@ -186,7 +186,10 @@ def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
         return _frame(message.model_dump_json(exclude_defaults=False).encode(), [])
     observation = message.observation
     if isinstance(observation, Scan):
-        parts = [memoryview(observation.original).cast("B"), *(memoryview(p.data).cast("B") for p in observation.pictures)]
+        parts = [
+            memoryview(observation.original).cast("B"),
+            *(memoryview(p.data).cast("B") for p in observation.pictures),
+        ]
         head: BaseModel = _ScanHead(
             number=message.number,
             at=_stamp_head(observation.at),
@@ -257,7 +260,7 @@ def _picture_head(p: Picture) -> _PictureHead:
 
 
 class Decoder:
-    """Turns a stream of bytes into messages; pure. After a ProtocolError it stays broken: the stream has no way back."""
+    """Turns a stream of bytes into messages; pure. A ProtocolError breaks it for good: the stream has no way back."""
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._max_body_bytes = max_body_bytes

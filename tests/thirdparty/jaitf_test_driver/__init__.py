@@ -63,7 +63,9 @@ class TestDriver(Driver):
             if settings.fault and number > settings.after:
                 await self._misbehave(port)
             at = port.clock.now()
-            task = asyncio.create_task(port.emit(self._scan(at, number) if settings.scans else self._reading(at, number)))
+            task = asyncio.create_task(
+                port.emit(self._scan(at, number) if settings.scans else self._reading(at, number))
+            )
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             port.progress()
