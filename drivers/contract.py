@@ -1,8 +1,8 @@
 """What a driver is and what it emits: the only things that the core and the drivers both know.
 
 A driver runs in a process of its own. It reads one device and emits observations: a `Scan` (pictures of one item, raw
-as the device gave them) or a `Reading` (anything else). It learns through the outcome of `Port.emit` whether the core has
-committed what it emitted, and only then tells the device so.
+as the device gave them) or a `Reading` (anything else). It learns through the outcome of `Port.emit` whether the core
+has committed what it emitted, and only then tells the device so.
 """
 
 from __future__ import annotations
