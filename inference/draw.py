@@ -16,7 +16,7 @@ from inference.normalise import Plane
 THUMBNAIL_SIDE = 720
 _QUALITIES = (88, 78, 66, 52, 38, 25)
 _SMALLEST_SIDE = 96
-_RED, _WHITE, _INK = (214, 28, 36), (255, 255, 255), (32, 32, 32)
+_RED, _WHITE = (214, 28, 36), (255, 255, 255)
 _DISPLAY_GAMMA = 0.6
 _FACE = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -26,13 +26,20 @@ def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int)
     drawn = overlay(pictures, judgement, THUMBNAIL_SIDE)
     while True:
         for quality in _QUALITIES:
-            good, data = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-            if good and len(data) <= max_bytes:
-                return bytes(data)
+            if len(data := jpeg(drawn, quality)) <= max_bytes:
+                return data
         rows, columns = drawn.shape[:2]
         if max(rows, columns) < _SMALLEST_SIDE:
             raise ModelError(f"no thumbnail fits into {max_bytes} bytes")
         drawn = np.asarray(cv2.resize(drawn, (columns * 3 // 4 or 1, rows * 3 // 4 or 1), interpolation=cv2.INTER_AREA))
+
+
+def jpeg(shown: Shown, quality: int) -> bytes:
+    """Return a picture (RGB) as JPEG. Raises ModelError where OpenCV cannot encode it."""
+    good, data = cv2.imencode(".jpg", shown[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not good:
+        raise ModelError("the picture could not be encoded")
+    return bytes(data)
 
 
 def overlay(pictures: Sequence[Picture], judgement: Judgement, side: int) -> Shown:
@@ -84,20 +91,22 @@ def _corners(finding: Found, factor: float, canvas: Shown) -> tuple[int, int, in
 
 def _box(canvas: Shown, finding: Found, factor: float) -> None:
     left, top, right, bottom = _corners(finding, factor, canvas)
-    cv2.rectangle(canvas, (left, top), (right, bottom), _WHITE, 4, cv2.LINE_AA)
-    cv2.rectangle(canvas, (left, top), (right, bottom), _RED, 2, cv2.LINE_AA)
+    line = max(2, max(canvas.shape) // 400)
+    cv2.rectangle(canvas, (left, top), (right, bottom), _WHITE, 2 * line, cv2.LINE_AA)
+    cv2.rectangle(canvas, (left, top), (right, bottom), _RED, line, cv2.LINE_AA)
 
 
 def _label(canvas: Shown, finding: Found, factor: float) -> None:
     rows, columns = canvas.shape[:2]
     left, top, _, bottom = _corners(finding, factor, canvas)
-    text = f"{finding.label}  {finding.score:.0%}"
-    scale = 0.5 if max(rows, columns) >= 480 else 0.4
-    (width, height), below = cv2.getTextSize(text, _FACE, scale, 1)
-    pad = 5
+    text = f"{finding.label}  {min(finding.score, 0.99):.0%}"
+    scale = max(0.4, max(rows, columns) / 1400)
+    weight = 1 if scale < 0.8 else 2
+    (width, height), below = cv2.getTextSize(text, _FACE, scale, weight)
+    pad = round(10 * scale)
     high = height + below + 2 * pad
     x = max(0, min(left - 2, columns - width - 2 * pad))
     # Above the box, below it where there is no room, inside as the last resort.
     y = top - high if top >= high else bottom if bottom + high <= rows else top
     cv2.rectangle(canvas, (x, y), (x + width + 2 * pad, y + high), _RED, -1)
-    cv2.putText(canvas, text, (x + pad, y + pad + height), _FACE, scale, _WHITE, 1, cv2.LINE_AA)
+    cv2.putText(canvas, text, (x + pad, y + pad + height), _FACE, scale, _WHITE, weight, cv2.LINE_AA)

@@ -39,19 +39,19 @@ class Look:
 
     @property
     def transmission(self) -> Plane:
-        """One plane for both energies: the geometric mean, which is the mean attenuation."""
-        return self.low if self.low is self.high else np.asarray(np.sqrt(self.low * self.high), np.float32)
+        """One plane for the view: the high energy's, which sees through more and is what a single energy resembles."""
+        return self.high
 
     def planes(self, colour: Colour) -> Plane:
         """Return the view as a model wants it: rows x columns x channels, 0..1."""
         if colour is Colour.TRANSMISSION:
             return self.transmission[..., None]
         if colour is Colour.HI_LO:
-            return np.stack([self.high, self.low], axis=2)
-        shown = self.shown().astype(np.float32) / 255
+            return np.asarray(np.stack([self.high, self.low], axis=2), np.float32)
+        shown: Plane = self.shown().astype(np.float32) / np.float32(255)
         if colour is Colour.GRAY:
-            return np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY))[..., None]
-        return np.ascontiguousarray(shown[..., ::-1]) if colour is Colour.BGR else shown
+            return np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
+        return shown if colour is Colour.RGB else np.ascontiguousarray(shown[..., ::-1])
 
     def shown(self) -> Shown:
         """Return the view as a screen shows it, RGB: its own colours, colours by material, or grey."""

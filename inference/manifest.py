@@ -135,7 +135,8 @@ class Segmentation(_Table):
     """Scores of each label at each place, [1, labels, rows, columns], of any stride; label k is channel k.
 
     `background` is the channel that means nothing; `min_area` (input pixels) drops specks; the score of a place is
-    the mean of the `smooth` x `smooth` cells around it.
+    the mean of the `smooth` x `smooth` cells around it. A box holds the connected cells that reach `box_share` of the
+    threshold, around one that reaches it.
     """
 
     decoder: Literal["segmentation"]
@@ -143,6 +144,7 @@ class Segmentation(_Table):
     activation: Literal["sigmoid", "softmax", "none"] = "sigmoid"
     background: Annotated[int, Field(ge=0)] | None = None
     smooth: Annotated[int, Field(ge=1, le=63)] = 1
+    box_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     min_area: Annotated[float, Field(ge=0)] = 0.0
 
 

@@ -30,7 +30,7 @@ _MIN_RANGE = 0.01
 _NOISE_RANGE = 2.5
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _GREY_SPREAD = 0.02
-_ORGANIC_GAMMA, _METAL_GAMMA = 1.6, 2.8
+_ORGANIC_GAMMA, _METAL_GAMMA = 1.2, 1.8
 
 
 def pixels(picture: Picture) -> Raw:
@@ -79,17 +79,18 @@ def transmission(picture: Picture) -> Plane:
 def from_grey(values: Raw, bits: int, polarity: Polarity, logarithmic: bool) -> Plane:
     """Return grey values as transmission.
 
-    Linear: T = I / I_air. Logarithmic: T = exp(-(A - A_air)), the full scale taken for the logarithm of itself.
+    T = I / I_air. Logarithmic values are made intensities first, the full scale taken for the logarithm of itself.
     """
-    top = _full_scale(values, bits)
+    top = _full_scale(values, bits, logarithmic)
     rising = values.astype(np.float32) / top
     if polarity is Polarity.UNKNOWN:
         polarity = guess_polarity(rising)
     if polarity is Polarity.AIR_LOW:
         rising = 1 - rising
-    air = air_level(rising)
-    linear: Plane = np.exp((rising - air) * np.float32(np.log(top + 1))) if logarithmic else rising / max(air, 1 / top)
-    return np.clip(linear, 0, 1)
+    if logarithmic:
+        rising = np.exp((rising - 1) * np.float32(np.log(top + 1)))
+    plane: Plane = np.clip(rising / max(air_level(rising), 1 / top), 0, 1)
+    return plane
 
 
 def from_colour(values: Raw, bits: int, polarity: Polarity) -> Plane:
@@ -171,11 +172,14 @@ def _demand_features(plane: Plane) -> None:
         raise ModelError("the picture is featureless: nothing but noise")
 
 
-def _full_scale(values: Raw, bits: int) -> float:
-    """Return the value of a full pixel: what the device says, or the format that a 16-bit container really holds."""
+def _full_scale(values: Raw, bits: int, logarithmic: bool = False) -> float:
+    """Return the value of a full pixel: what the device says, or the format that a 16-bit container really holds.
+
+    The logarithm of a light bag fills no more than a quarter of its scale, so there the guess is more careful.
+    """
     if bits == 16:
         most = int(values.max())
-        bits = next(b for b in (8, 10, 12, 14, 16) if most < 1 << b)
+        bits = next(b for b in ((12, 16) if logarithmic else (8, 10, 12, 14, 16)) if most < 1 << b)
     return float((1 << bits) - 1)
 
 

@@ -40,7 +40,7 @@ def segmentation(
             plane = np.ascontiguousarray(scores[number])
             if spec.smooth > 1:
                 plane = np.asarray(cv2.blur(plane, (spec.smooth, spec.smooth)))
-            read.append(_read(plane, number, size, placement, threshold, spec.min_area))
+            read.append(_read(plane, number, size, placement, threshold, spec.min_area, spec.box_share))
     best = max(read, key=lambda decoded: decoded.score)
     candidates = sorted((c for r in read for c in r.candidates), key=lambda c: -c.score)
     return Decoded(best.score, best.peak, tuple(candidates[:MAX_CANDIDATES]))
@@ -94,7 +94,15 @@ def _normalised(values: Plane, how: Normalise | None) -> Plane:
     return np.clip(values, 0, 1)
 
 
-def _read(plane: Plane, label: int, size: Size, placement: Placement, threshold: float, min_area: float) -> Decoded:
+def _read(
+    plane: Plane,
+    label: int,
+    size: Size,
+    placement: Placement,
+    threshold: float,
+    min_area: float,
+    box_share: float = 1.0,
+) -> Decoded:
     """Return a map's strongest place and the connected places that reach `threshold`; what lies in padding is none."""
     sy, sx = size[0] / plane.shape[0], size[1] / plane.shape[1]
     left, top, right, bottom = placement.used
@@ -107,13 +115,15 @@ def _read(plane: Plane, label: int, size: Size, placement: Placement, threshold:
     peak = placement.point((int(x) + 0.5) * sx, (int(y) + 0.5) * sy)
     candidates = []
     if score >= threshold:
-        mask = (inside >= threshold).astype(np.uint8)
+        mask = (inside >= threshold * box_share).astype(np.uint8)
         count, places, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        strongest = np.zeros(count, np.float32)
+        np.maximum.at(strongest, places.ravel(), inside.ravel())
         for part in range(1, count):
             px, py, width, height, cells = (int(v) for v in stats[part])
-            strongest = float(inside[places == part].max())
-            if cells * sx * sy >= min_area or strongest == score:
+            best = float(strongest[part])
+            if best >= threshold and (cells * sx * sy >= min_area or best == score):
                 box = placement.box(px * sx, py * sy, (px + width) * sx, (py + height) * sy)
-                candidates.append(Candidate(label, strongest, box))
+                candidates.append(Candidate(label, best, box))
     candidates.sort(key=lambda c: -c.score)
     return Decoded(score, peak, tuple(candidates[:MAX_CANDIDATES]))

@@ -67,6 +67,12 @@ def bag(chance: np.random.Generator, threat: bool, columns: int | None = None) -
     for _ in range(int(chance.integers(6, 26))):
         kind = str(chance.choice(_KINDS, p=_SHARES))
         _THINGS[kind](chance, depth, inside, mm)
+    # Nothing sticks out of a bag but its wheels, which lie on its corners.
+    outside = np.ones(depth.shape, bool)
+    margin = round(25 / mm)
+    top, left = max(0, inside[1] - margin), max(0, inside[0] - margin)
+    outside[top : inside[3] + margin, left : inside[2] + margin] = False
+    depth[outside] = 0
     box = _pistol(chance, depth, inside, mm) if threat else None
     return Bag(np.exp(-depth), mm, box)
 
