@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.xray import palette
+from simulators.xray.canvas import Canvas
 from simulators.xray.hard import HARD
 from simulators.xray.home import HOME
 from simulators.xray.luggage import BAGS, Bag
 from simulators.xray.palette import Look
 from simulators.xray.physics import Detector, Maps, Scan16, beam, expose
 from simulators.xray.soft import SOFT
-from simulators.xray.solids import Canvas, Part, moved, rotation
+from simulators.xray.solids import Part, moved, rotation
 from simulators.xray.threats import THREATS
 
 Rng = np.random.Generator

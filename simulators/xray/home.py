@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulators.xray import texture
-from simulators.xray.hard import board_at, ring, shifted, smooth
+from simulators.xray.electronics import board_at
 from simulators.xray.physics import material
 from simulators.xray.solids import (
     ALONG_X,
@@ -19,7 +19,10 @@ from simulators.xray.solids import (
     cylinder,
     moved,
     outline,
+    ring,
     rotation,
+    shifted,
+    smooth,
 )
 
 Rng = np.random.Generator

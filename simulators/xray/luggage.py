@@ -7,10 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulators.xray import texture
-from simulators.xray.hard import buckle, junk, ring, smooth
+from simulators.xray.hard import buckle, junk
 from simulators.xray.physics import material
 from simulators.xray.soft import zipper
-from simulators.xray.solids import ALONG_X, ALONG_Y, Matrix, Part, Plate, Wire, box, cylinder, moved, rotation
+from simulators.xray.solids import (
+    ALONG_X,
+    ALONG_Y,
+    Matrix,
+    Part,
+    Plate,
+    Wire,
+    box,
+    cylinder,
+    moved,
+    ring,
+    rotation,
+    smooth,
+)
 from simulators.xray.texture import curved
 
 Rng = np.random.Generator
@@ -87,7 +100,7 @@ def suitcase(rng: Rng) -> Bag:
 
 def _telescope(rng: Rng, length: float, depth: float) -> list[Part]:
     apart, z = rng.uniform(90, 260), -depth / 2 + 14
-    of, d = material(str(rng.choice(["aluminium", "aluminium", "steel"]))), rng.uniform(13, 24)
+    of, d = material(str(rng.choice(["aluminium", "steel"], p=[0.8, 0.2]))), rng.uniform(13, 24)
     wall = 1.4 if of.name == "aluminium" else 0.8
     reach = length * rng.uniform(0.7, 0.96)
     start = -length / 2

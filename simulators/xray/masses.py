@@ -9,9 +9,22 @@ from __future__ import annotations
 import numpy as np
 
 from simulators.xray import texture
-from simulators.xray.hard import ring, smooth
 from simulators.xray.physics import material
-from simulators.xray.solids import ALONG_X, ALONG_Y, Part, Piece, Plate, Wire, ball, box, cylinder, moved, rotation
+from simulators.xray.solids import (
+    ALONG_X,
+    ALONG_Y,
+    Part,
+    Piece,
+    Plate,
+    Wire,
+    ball,
+    box,
+    cylinder,
+    moved,
+    ring,
+    rotation,
+    smooth,
+)
 
 Rng = np.random.Generator
 _NARCOTICS = ["cocaine", "heroin", "methamphetamine", "cannabis"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.xray import hard, masses, weapons
+from simulators.xray import blades, hard, masses, weapons
 from simulators.xray.solids import Part
 
 
@@ -26,12 +26,12 @@ THREATS = {
     "long-gun": Kind(weapons.long_gun, "firearm", "PI"),
     "gun-part": Kind(weapons.gun_part, "firearm part", "PI"),
     "ammunition": Kind(weapons.ammunition, "ammunition", "PI"),
-    "knife": Kind(weapons.knife, "blade", "PI"),
-    "folding-knife": Kind(weapons.folding_knife, "blade", "PI"),
-    "cleaver": Kind(weapons.cleaver, "blade", "PI"),
-    "scissors": Kind(weapons.big_scissors, "blade", "PI"),
-    "other-blade": Kind(weapons.other_blade, "blade", "PI"),
-    "knuckle": Kind(weapons.knuckle, "striking weapon", "PI"),
+    "knife": Kind(blades.knife, "blade", "PI"),
+    "folding-knife": Kind(blades.folding_knife, "blade", "PI"),
+    "cleaver": Kind(blades.cleaver, "blade", "PI"),
+    "scissors": Kind(blades.big_scissors, "blade", "PI"),
+    "other-blade": Kind(blades.other_blade, "blade", "PI"),
+    "knuckle": Kind(blades.knuckle, "striking weapon", "PI"),
     "hand-tool": Kind(hard.hand_tool, "hand tool", "PI"),
     "brick": Kind(masses.brick, "organic mass", "CONTRABAND"),
     "explosive": Kind(masses.explosive, "explosive mass", "EXPLOSIVE"),

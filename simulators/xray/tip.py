@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from simulators.xray import palette
 from simulators.xray.bag import Truth, extent
+from simulators.xray.canvas import Canvas
 from simulators.xray.palette import Look
 from simulators.xray.physics import ALUMINIUM, IRON, POLYETHYLENE, Beam, Maps, Scan16, beam, transmission
-from simulators.xray.solids import Canvas, Part, moved, rotation
+from simulators.xray.solids import Part, moved, rotation
 from simulators.xray.threats import THREATS
 
 Rng = np.random.Generator
@@ -155,12 +156,14 @@ def likely_look(picture: RGB, tries: int = 400, seed: int = 0) -> Look:
     rng = np.random.default_rng(seed)
     packed = (picture >> 3).astype(np.int32) @ np.array([1024, 32, 1])
     values, counts = np.unique(packed, return_counts=True)
+    commonest = picture[packed == values[counts.argmax()]].mean(axis=0)
+    belt = tuple(int(v + 0.5) for v in commonest) if commonest.min() > 170 else (255, 255, 255)
     values = values[counts > packed.size * 2e-5]
     sample = np.stack([values >> 10, (values >> 5) & 31, values & 31], 1).astype(np.float32) * 8 + 4
     sample = sample[rng.permutation(len(sample))[:400]]
-    best, least = Look(), _misfit(Look(), sample)
+    best, least = Look(belt=belt), _misfit(Look(belt=belt), sample)
     for attempt in range(tries):
-        look = Look.random(rng) if attempt < tries / 2 else _near(best, rng)
+        look = replace(Look.random(rng) if attempt < tries / 2 else _near(best, rng), belt=belt)
         error = _misfit(look, sample)
         if error < least and not look.inverse:
             best, least = look, error
@@ -177,7 +180,7 @@ def _misfit(look: Look, sample: NDArray[np.float32]) -> float:
 def _near(look: Look, rng: Rng) -> Look:
     """Return a look a little beside another."""
     other = Look.random(rng)
-    fields = ("hues", "saturation", "edges", "soft", "gamma", "vivid", "bright", "bottom", "depth", "belt", "starved")
+    fields = ("hues", "saturation", "edges", "soft", "gamma", "vivid", "bright", "bottom", "depth", "starved")
     chosen = [str(name) for name in rng.choice(fields, int(rng.integers(1, 4)), replace=False)]
     changes = {}
     for name in chosen:

@@ -3,7 +3,7 @@ import pytest
 
 from simulators.xray import THREATS, Look, make_scan, make_scene, make_views, render, scan
 from simulators.xray.bag import THINGS, extent
-from simulators.xray.solids import Canvas
+from simulators.xray.canvas import Canvas
 
 SMALL = {"rows": 260, "columns": 200}
 

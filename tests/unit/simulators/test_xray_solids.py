@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulators.xray.canvas import Canvas
 from simulators.xray.physics import material
-from simulators.xray.solids import Canvas, Wire, ball, box, convex_parts, cylinder, moved, outline, rotation
+from simulators.xray.solids import Wire, ball, box, convex_parts, cylinder, moved, outline, rotation
 
 STEEL = material("steel")
 ANGLE = st.floats(-3.1, 3.1)
