@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from simulators.console import intake
 from simulators.console.link import Delivery, Link
@@ -45,10 +45,12 @@ class Standing:
 class _Protocol:
     """MQTT 5, and 3.1.1 where the broker does not know it: after each failed handshake the other is tried."""
 
-    version: int = field(default=paho.MQTTv5)
+    version: MQTTProtocolVersion = field(default=MQTTProtocolVersion.MQTTv5)
 
     def change(self) -> None:
-        self.version = paho.MQTTv311 if self.version == paho.MQTTv5 else paho.MQTTv5
+        self.version = (
+            MQTTProtocolVersion.MQTTv311 if self.version == MQTTProtocolVersion.MQTTv5 else MQTTProtocolVersion.MQTTv5
+        )
 
 
 class Ingest(threading.Thread):
@@ -119,7 +121,7 @@ class Ingest(threading.Thread):
         try:
             link.open(self._wake)
         except LinkDown:
-            if link.speaks_older or self._protocol.version != paho.MQTTv5:
+            if link.speaks_older or self._protocol.version != MQTTProtocolVersion.MQTTv5:
                 self._protocol.change()
             link.close(0)
             raise

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from simulators.console.intake import Arrival
@@ -37,7 +38,12 @@ class Link:
     """The way to and from the broker, driven by one thread: `open`, then `exchange` again and again, then `close`."""
 
     def __init__(
-        self, address: BrokerAddress, client_id: str, topics: Topics, protocol: int, now_ms: Callable[[], int]
+        self,
+        address: BrokerAddress,
+        client_id: str,
+        topics: Topics,
+        protocol: MQTTProtocolVersion,
+        now_ms: Callable[[], int],
     ) -> None:
         self._topics = topics
         self._now_ms = now_ms

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -77,7 +77,7 @@ class Connection:
         self,
         address: BrokerAddress,
         client_id: str,
-        protocol: int,
+        protocol: MQTTProtocolVersion,
         *,
         kept_session: bool,
         on_message: Callable[[paho.MQTTMessage], None] | None = None,
@@ -85,7 +85,7 @@ class Connection:
     ) -> None:
         self.address = address
         self.window = WINDOW
-        self._five = protocol == paho.MQTTv5
+        self._five = protocol == MQTTProtocolVersion.MQTTv5
         self._kept_session = kept_session
         self._connected = False
         self._subscribed = False
@@ -94,7 +94,7 @@ class Connection:
         self._on_sent = on_sent
         self._client = self._make(client_id, protocol)
 
-    def _make(self, client_id: str, protocol: int) -> paho.Client:
+    def _make(self, client_id: str, protocol: MQTTProtocolVersion) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -138,12 +138,13 @@ class Connection:
             properties.SessionExpiryInterval = SESSION_EXPIRY_S if self._kept_session else 0
             properties.ReceiveMaximum = WINDOW
             properties.MaximumPacketSize = MAX_PACKET_BYTES
-        clean: bool | int = paho.MQTT_CLEAN_START_FIRST_ONLY
-        if self._five:
-            clean = not self._kept_session
         host, port = self.address.host, self.address.port
         try:
-            self._client.connect(host, port, KEEPALIVE_S, clean_start=clean, properties=properties)
+            if self._five:
+                clean = not self._kept_session
+                self._client.connect(host, port, KEEPALIVE_S, clean_start=clean, properties=properties)
+            else:
+                self._client.connect(host, port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
             raise LinkDown(f"{self.address}: {error}") from error
         deadline = time.monotonic() + CONNECT_DEADLINE_S
@@ -166,7 +167,7 @@ class Connection:
     def socket(self) -> socket.socket:
         """Return the socket. Raises LinkDown where there is none any more."""
         sock = self._client.socket()
-        if sock is None:
+        if not isinstance(sock, socket.socket):
             if self._refusal is not None:
                 raise LinkDown(f"{self.address}: refused: {self._refusal}")
             raise LinkDown(f"{self.address}: the connection was lost")

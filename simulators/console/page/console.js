@@ -1,0 +1,176 @@
+"use strict";
+// The page works without this script; with it, it is live. All markup comes from the server, already escaped.
+(() => {
+  const MOST_CARDS = 300;
+  const body = document.body;
+  const lang = document.documentElement.lang;
+  const hits = document.getElementById("hits");
+  const view = document.getElementById("view");
+  const find = (id) => document.getElementById(id);
+
+  const clockTime = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const dayTime = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const nowTime = new Intl.DateTimeFormat(lang, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" });
+  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always", style: "short" });
+  const UNITS = [["second", 1, 60], ["minute", 60, 60], ["hour", 3600, 48], ["day", 86400, Infinity]];
+
+  // Times: the server writes UTC; the reader's own time zone is shown where it is short, both in the title.
+  const ago = (at) => {
+    const s = Math.max(0, (Date.now() - at) / 1000);
+    const [unit, size] = UNITS.find(([, size_, most]) => s / size_ < most);
+    return relative.format(-Math.floor(s / size), unit);
+  };
+  const showTimes = (root) => {
+    for (const time of root.querySelectorAll("time[data-show]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      const show = time.dataset.show;
+      if (show === "ago") time.textContent = ago(at.getTime());
+      else if (show === "clock") time.textContent = (at.toDateString() === new Date().toDateString() ? clockTime : dayTime).format(at);
+    }
+  };
+  const tick = () => {
+    for (const time of document.querySelectorAll('time[data-show="ago"]')) {
+      const text = ago(new Date(time.dateTime).getTime());
+      if (text !== time.textContent) time.textContent = text;
+    }
+    const now = find("now");
+    if (now) now.textContent = nowTime.format(new Date());
+  };
+
+  // Cards, newest first: each goes to the place that its key (time, then arrival) gives it.
+  const keyOf = (card) => card.dataset.key.split("-").map(Number);
+  const newer = (a, b) => { const [at, an] = keyOf(a), [bt, bn] = keyOf(b); return at > bt || (at === bt && an > bn); };
+  const fromHtml = (html) => { const box = document.createElement("template"); box.innerHTML = html; return box.content; };
+  let unseen = 0;
+  const putCard = (html, quiet) => {
+    const card = fromHtml(html).firstElementChild;
+    const old = find(card.id);
+    const focused = old !== null && old.contains(document.activeElement);
+    if (old) old.remove();
+    else if (!quiet) unseen += 1;
+    let place = hits.firstElementChild;
+    while (place && newer(place, card)) place = place.nextElementSibling;
+    if (place === null && find("older") && hits.children.length) return; // it belongs to an older page
+    if (!quiet) card.classList.add("fresh");
+    showTimes(card);
+    hits.insertBefore(card, place);
+    if (focused) card.querySelector("a").focus({ preventScroll: true });
+  };
+  const showUnseen = () => {
+    if (!document.hidden && scrollY < 200) unseen = 0;
+    const button = find("new");
+    button.hidden = unseen === 0 || scrollY < 200;
+    button.textContent = body.dataset.newHits.replace("{n}", unseen);
+    document.title = document.title.replace(/^(\(\d+\) )?/, unseen ? `(${unseen}) ` : "");
+  };
+  const toNewest = () => { scrollTo({ top: 0 }); hits.querySelector("a")?.focus({ preventScroll: true }); };
+
+  const shown = new Map();
+  const replace = (id, html) => {
+    const place = find(id);
+    if (shown.get(id) === html) return;
+    const open = new Map([...place.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
+    shown.set(id, html);
+    place.replaceChildren(fromHtml(html));
+    for (const [each, was] of open) if (find(each)) find(each).open = was;
+    showTimes(place);
+  };
+  const sayLive = (live) => {
+    const chip = find("live");
+    chip.hidden = live;
+    chip.className = live ? "chip" : "chip lost";
+    chip.textContent = live ? body.dataset.pageLive : body.dataset.pageLost;
+    body.dataset.stream = live ? "open" : "lost";
+  };
+  const showCards = (news) => {
+    if (news.replace) hits.replaceChildren();
+    for (const html of [...news.cards].reverse()) putCard(html, news.replace);
+    while (hits.children.length > MOST_CARDS) hits.lastElementChild.remove();
+  };
+  const onNews = (event) => {
+    const news = JSON.parse(event.data);
+    sayLive(true);
+    if (body.dataset.live === "yes") showCards(news);
+    replace("status", news.status);
+    replace("side", news.side);
+    replace("empty", news.empty);
+    showUnseen();
+  };
+  const listen = () => {
+    const source = new EventSource(`/events?since=${body.dataset.mark}&lang=${lang}`);
+    source.addEventListener("news", onNews);
+    source.addEventListener("open", () => sayLive(true));
+    source.addEventListener("error", () => {
+      sayLive(false);
+      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+    });
+  };
+
+  // The hit view: over the list here, a page of its own by its address.
+  let opener = null;
+  const openView = async (url, push) => {
+    const answer = await fetch(`${url}?part=view&lang=${lang}`);
+    if (!answer.ok) { location.href = url; return; }
+    view.replaceChildren(fromHtml(await answer.text()));
+    view.dataset.url = url;
+    showTimes(view);
+    if (!view.open) view.showModal();
+    view.scrollTop = 0;
+    find("view-title").focus({ preventScroll: true });
+    if (push) history.pushState({ url }, "", url);
+  };
+  const shut = () => { if (view.open) view.close(); };
+  const step = (by) => {
+    const links = [...hits.querySelectorAll("h3 a")];
+    const path = view.open ? view.dataset.url : null;
+    const at = links.findIndex((link) => (path ? link.pathname === path : link.contains(document.activeElement)));
+    const link = links[Math.min(links.length - 1, Math.max(0, at + by))];
+    if (!link) return;
+    if (view.open) { opener = link; openView(link.pathname, false).then(() => history.replaceState({ url: link.pathname }, "", link.pathname)); }
+    else { link.focus(); link.closest("li").scrollIntoView({ block: "nearest" }); }
+  };
+  const KEYS = {
+    j: () => step(1), k: () => step(-1), n: () => { shut(); toNewest(); },
+    "?": () => find("help").showModal(),
+  };
+  const onKey = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || find("help").open) return;
+    const onCard = view.open || hits.contains(document.activeElement);
+    const arrows = { ArrowDown: "j", ArrowUp: "k" };
+    const name = !view.open && onCard && event.key in arrows ? arrows[event.key]
+      : view.open && event.key === "ArrowRight" ? "j" : view.open && event.key === "ArrowLeft" ? "k" : event.key;
+    if (!Object.hasOwn(KEYS, name)) return;
+    event.preventDefault();
+    KEYS[name]();
+  };
+
+  showTimes(document);
+  tick();
+  setInterval(tick, 1000);
+  if (!hits) return;
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (event.target === view) { shut(); return; }
+    if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.classList.contains("shut")) { event.preventDefault(); shut(); return; }
+    if (link.pathname.startsWith("/hit/")) { event.preventDefault(); opener = link; openView(link.pathname, true); }
+  });
+  view.addEventListener("close", () => {
+    if (history.state?.url) history.back();
+    view.replaceChildren();
+    opener?.isConnected ? opener.focus() : toNewest();
+  });
+  addEventListener("popstate", () => {
+    if (location.pathname.startsWith("/hit/")) openView(location.pathname, false);
+    else shut();
+  });
+  addEventListener("scroll", showUnseen, { passive: true });
+  document.addEventListener("visibilitychange", showUnseen);
+  document.addEventListener("keydown", onKey);
+  find("new").addEventListener("click", toNewest);
+  find("keys").hidden = false;
+  find("keys").addEventListener("click", () => find("help").showModal());
+  listen();
+})();

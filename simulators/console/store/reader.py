@@ -1,0 +1,173 @@
+"""What the pages ask of the store. Reading alone, on a connection of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from simulators.console import sequence
+from simulators.console.store.file import Place, open_reader
+
+HOUR_MS = 3_600_000
+_SHOWN = (
+    "SELECT hit.*, thumb.id AS thumb_id,"
+    " (SELECT count(*) FROM conflict WHERE conflict.hit_id=hit.hit_id) AS conflicts"
+    " FROM hit LEFT JOIN thumb ON thumb.hit_id=hit.hit_id AND thumb.site=hit.site AND thumb.edge=hit.edge"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a reader has seen: the last hit and the last picture. Both only rise."""
+
+    hit: int = 0
+    thumb: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.hit}.{self.thumb}"
+
+    @classmethod
+    def parse(cls, text: str) -> Mark | None:
+        """Read what `str` wrote; None for anything else."""
+        hit, dot, thumb = text.partition(".")
+        numbers = hit + thumb
+        if not dot or not hit or not thumb or not (numbers.isascii() and numbers.isdigit()) or len(numbers) > 30:
+            return None
+        return cls(int(hit), int(thumb))
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the list of hits, newest first: what comes after it is older."""
+
+    shown_ms: int
+    id: int
+
+    def __str__(self) -> str:
+        return f"{self.shown_ms}-{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor | None:
+        """Read what `str` wrote; None for anything else."""
+        shown_ms, dash, id_ = text.rpartition("-")
+        digits = shown_ms.removeprefix("-") + id_
+        if not dash or not shown_ms or not id_ or not (digits.isascii() and digits.isdigit()) or len(digits) > 30:
+            return None
+        return cls(int(shown_ms), int(id_))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers of a ledger that have not come."""
+
+    site: str
+    edge: str
+    ledger_id: str
+    missing: int
+    since_ms: int
+    ranges: tuple[sequence.Range, ...]
+
+
+class Reader:
+    """Answers from the file as it stands now; may be asked from any thread. Raises sqlite3.Error."""
+
+    def __init__(self, place: Place) -> None:
+        self._db = open_reader(place)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _all(self, sql: str, values: Iterable[object] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, tuple(values)).fetchall()
+
+    def mark(self) -> Mark:
+        """Return how far the store has come."""
+        (row,) = self._all("SELECT (SELECT max(id) FROM hit), (SELECT max(id) FROM thumb)")
+        return Mark(row[0] or 0, row[1] or 0)
+
+    def shown(self, limit: int, before: Cursor | None = None) -> list[sqlite3.Row]:
+        """Return hits newest first, each in its highest revision, with `thumb_id` and its number of `conflicts`."""
+        order = " ORDER BY hit.shown_ms DESC, hit.id DESC LIMIT ?"
+        if before is None:
+            return self._all(f"{_SHOWN} WHERE hit.latest{order}", (limit,))
+        return self._all(
+            f"{_SHOWN} WHERE hit.latest AND (hit.shown_ms, hit.id) < (?, ?){order}", (before.shown_ms, before.id, limit)
+        )
+
+    def changed(self, since: Mark, limit: int) -> list[sqlite3.Row]:
+        """Return up to `limit` hits that came, changed or got a picture since, newest first."""
+        new = self._all(f"{_SHOWN} WHERE hit.id > ? AND hit.latest ORDER BY hit.id DESC LIMIT ?", (since.hit, limit))
+        pictured = self._all(
+            f"{_SHOWN} WHERE thumb.id > ? AND hit.latest AND hit.id <= ? ORDER BY thumb.id DESC LIMIT ?",
+            (since.thumb, since.hit, limit),
+        )
+        rows = sorted((*new, *pictured), key=lambda row: (row["shown_ms"], row["id"]), reverse=True)
+        return rows[:limit]
+
+    def one(self, hit_id: str) -> sqlite3.Row | None:
+        """Return a hit in its highest revision, as `shown` does."""
+        rows = self._all(f"{_SHOWN} WHERE hit.latest AND hit.hit_id=?", (hit_id,))
+        return rows[0] if rows else None
+
+    def revisions(self, hit_id: str) -> list[sqlite3.Row]:
+        """Return all revisions of a hit, the highest first."""
+        return self._all("SELECT * FROM hit WHERE hit_id=? ORDER BY rev DESC", (hit_id,))
+
+    def conflicts(self, hit_id: str | None = None, limit: int = 20) -> list[sqlite3.Row]:
+        """Return claims that contradict what is kept, the last first."""
+        if hit_id is None:
+            return self._all("SELECT * FROM conflict ORDER BY last_ms DESC, id DESC LIMIT ?", (limit,))
+        return self._all("SELECT * FROM conflict WHERE hit_id=? ORDER BY last_ms DESC LIMIT ?", (hit_id, limit))
+
+    def thumb(self, hit_id: str) -> bytes | None:
+        """Return the picture that the hit's own appliance sent for it."""
+        rows = self._all(
+            "SELECT jpeg FROM thumb JOIN hit USING (hit_id, site, edge) WHERE hit_id=? AND hit.latest", (hit_id,)
+        )
+        return bytes(rows[0][0]) if rows else None
+
+    def bad(self, limit: int = 20) -> list[sqlite3.Row]:
+        """Return the last messages that could not be used."""
+        return self._all("SELECT topic, at_ms, reason, bytes FROM bad ORDER BY id DESC LIMIT ?", (limit,))
+
+    def appliances(self) -> list[sqlite3.Row]:
+        """Return the appliances that ever spoke, by site and name."""
+        return self._all("SELECT * FROM appliance ORDER BY site, edge")
+
+    def devices(self) -> list[sqlite3.Row]:
+        """Return all devices, by site, appliance and name."""
+        return self._all(
+            "SELECT site, edge, device, state, reason, since, last_observation_at, heard_ms FROM device"
+            " ORDER BY site, edge, device"
+        )
+
+    def gaps(self, most: int = 3) -> list[Gap]:
+        """Return the ledgers with numbers missing; of each, its first `most` ranges."""
+        return [
+            Gap(site, edge, ledger_id, missing, since_ms, self._missing(site, edge, ledger_id, seq_start, most))
+            for site, edge, ledger_id, seq_start, missing, since_ms in self._all(
+                "SELECT * FROM ledger WHERE missing > 0 ORDER BY gap_since_ms"
+            )
+        ]
+
+    def _missing(
+        self, site: str, edge: str, ledger_id: str, seq_start: int | None, most: int
+    ) -> tuple[sequence.Range, ...]:
+        ranges = self._all(
+            "SELECT first, last FROM seq_range WHERE site=? AND edge=? AND ledger_id=? ORDER BY first LIMIT ?",
+            (site, edge, ledger_id, most + 1),
+        )
+        return tuple(sequence.gaps([(first, last) for first, last in ranges], seq_start)[:most])
+
+    def tallies(self, since_ms: int) -> tuple[dict[str, int], dict[str, int]]:
+        """Return counts since a time (rounded down to the hour), and of all time."""
+        rows = self._all(
+            "SELECT what, sum(n) FILTER (WHERE hour >= ?), sum(n) FROM tally GROUP BY what", (since_ms // HOUR_MS,)
+        )
+        return {what: recent or 0 for what, recent, _ in rows}, {what: all_ for what, _, all_ in rows}

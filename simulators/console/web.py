@@ -1,0 +1,215 @@
+"""The console's pages and answers, over what the store holds. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import asdict
+from importlib.resources import files
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from simulators.console import texts
+from simulators.console.board import Board, board
+from simulators.console.feed import Feed
+from simulators.console.guard import Guard
+from simulators.console.ingest import Standing
+from simulators.console.render import Renderer
+from simulators.console.store.reader import Cursor, Mark, Reader
+from simulators.console.topics import is_hit_id
+from simulators.console.view import card, pretty
+
+FIRST_PAGE = 50
+MAX_LIMIT = 500
+MAX_LISTENERS = 200
+NEWS_EVERY_S = 0.25
+HEARTBEAT_S = 15.0
+STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+class Pages:
+    """Everything that is answered; one a console."""
+
+    def __init__(
+        self, reader: Reader, feed: Feed, standing: Callable[[], Standing], topic: str, now_ms: Callable[[], int]
+    ) -> None:
+        self._reader = reader
+        self._feed = feed
+        self._standing = standing
+        self._topic = topic
+        self._now_ms = now_ms
+        self._renderer = Renderer()
+        self._listeners = 0
+        self._board_of: tuple[int, Board] | None = None
+        self._sides: dict[str, tuple[int, dict[str, str]]] = {}
+
+    def routes(self) -> list[Route]:
+        """Return what is answered where."""
+        return [
+            Route("/", self.index),
+            Route("/hit/{hit_id}", self.hit),
+            Route("/thumb/{hit_id}", self.thumb),
+            Route("/events", self.events),
+            Route("/api/hits", self.api_hits),
+            Route("/api/hits/{hit_id}", self.api_hit),
+            Route("/api/state", self.api_state),
+            Route("/static/{name}", self.static),
+        ]
+
+    def _board(self) -> Board:
+        if self._board_of is None or self._board_of[0] != self._feed.version:
+            version = self._feed.version
+            self._board_of = version, board(self._reader, self._standing(), self._topic, self._now_ms())
+        return self._board_of[1]
+
+    def _side(self, language: str) -> dict[str, str]:
+        version, shown = self._sides.get(language, (-1, {}))
+        if version != self._feed.version:
+            version, now = self._feed.version, self._board()
+            shown = {
+                part: self._renderer.page(f"{part}.html", language, board=now) for part in ("status", "side", "empty")
+            }
+            self._sides[language] = version, shown
+        return shown
+
+    async def index(self, request: Request) -> Response:
+        """Answer with the page: the newest hits, or those before a place in the list."""
+        before = _cursor(request)
+        mark = self._reader.mark()
+        rows = self._reader.shown(FIRST_PAGE + 1, before)
+        cards = [card(row) for row in rows[:FIRST_PAGE]]
+        html = self._renderer.page(
+            "console.html",
+            _language(request),
+            cards=cards,
+            next=cards[-1].key if len(rows) > FIRST_PAGE else "",
+            before=before,
+            mark=mark,
+            board=self._board(),
+        )
+        return HTMLResponse(html, headers={"Vary": "Accept-Language"})
+
+    async def hit(self, request: Request) -> Response:
+        """Answer with one hit: a page, or with `?part=view` what the list lays over itself."""
+        language = _language(request)
+        hit_id = request.path_params["hit_id"]
+        row = self._reader.one(hit_id) if is_hit_id(hit_id) else None
+        if row is None:
+            return HTMLResponse(self._renderer.page("missing.html", language), 404)
+        html = self._renderer.page(
+            "view.html" if request.query_params.get("part") == "view" else "hit.html",
+            language,
+            hit=card(row),
+            revisions=self._reader.revisions(hit_id),
+            conflicts=self._reader.conflicts(hit_id),
+            json=pretty(row["payload"]),
+        )
+        return HTMLResponse(html, headers={"Vary": "Accept-Language"})
+
+    async def thumb(self, request: Request) -> Response:
+        """Answer with the picture of a hit, as its appliance sent it."""
+        hit_id = request.path_params["hit_id"]
+        jpeg = self._reader.thumb(hit_id) if is_hit_id(hit_id) else None
+        if jpeg is None:
+            raise HTTPException(404)
+        return Response(jpeg, media_type="image/jpeg")
+
+    async def api_hits(self, request: Request) -> Response:
+        """Answer with hits, newest first, and the place to go on from."""
+        limit = _limit(request)
+        rows = self._reader.shown(limit + 1, _cursor(request))
+        cards = [card(row) for row in rows[:limit]]
+        following = cards[-1].key if len(rows) > limit and cards else None
+        return JSONResponse({"hits": [asdict(each) for each in cards], "next": following})
+
+    async def api_hit(self, request: Request) -> Response:
+        """Answer with a hit's bytes as they were published."""
+        hit_id = request.path_params["hit_id"]
+        row = self._reader.one(hit_id) if is_hit_id(hit_id) else None
+        if row is None:
+            return JSONResponse({"error": "no such hit"}, 404)
+        return Response(row["payload"], media_type="application/json")
+
+    async def api_state(self, request: Request) -> Response:
+        """Answer with appliances, devices, counts and faults."""
+        return JSONResponse(asdict(self._board()))
+
+    async def static(self, request: Request) -> Response:
+        """Answer with the stylesheet, the script or the icon."""
+        name = request.path_params["name"]
+        if name not in STATIC:
+            raise HTTPException(404)
+        body = files("simulators.console.page").joinpath(name).read_bytes()
+        return Response(body, media_type=STATIC[name], headers={"Cache-Control": "no-cache"})
+
+    async def events(self, request: Request) -> Response:
+        """Answer with news as they come (server-sent events), from the place that the listener has reached."""
+        if self._listeners >= MAX_LISTENERS:
+            return JSONResponse({"error": "too many listen already"}, 503, {"Retry-After": "10"})
+        reached = request.headers.get("last-event-id") or request.query_params.get("since", "")
+        mark = Mark.parse(reached) or self._reader.mark()
+        return StreamingResponse(self._news(mark, _language(request)), media_type="text/event-stream")
+
+    async def _news(self, mark: Mark, language: str) -> AsyncIterator[str]:
+        self._listeners += 1
+        try:
+            while not self._feed.closed:
+                version = self._feed.version
+                mark, news = self._since(mark, language)
+                yield f"event: news\nid: {mark}\ndata: {json.dumps(news, ensure_ascii=False)}\n\n"
+                await asyncio.sleep(NEWS_EVERY_S)  # a flood comes in handfuls that a page can draw
+                while not await self._feed.after(version, HEARTBEAT_S):
+                    yield ": still here\n\n"
+        finally:
+            self._listeners -= 1
+
+    def _since(self, mark: Mark, language: str) -> tuple[Mark, dict[str, object]]:
+        now = self._reader.mark()
+        rows = self._reader.changed(mark, FIRST_PAGE + 1)
+        replace = len(rows) > FIRST_PAGE or mark.hit > now.hit
+        if replace:
+            rows = self._reader.shown(FIRST_PAGE)
+        html = self._renderer.cards([card(row) for row in rows], language)
+        return now, {"cards": html, "replace": replace, **self._side(language)}
+
+
+def _language(request: Request) -> str:
+    asked = request.query_params.get("lang", "")
+    return asked if asked in texts.languages() else texts.chosen(request.headers.get("accept-language", ""))
+
+
+def _cursor(request: Request) -> Cursor | None:
+    text = request.query_params.get("before")
+    if text is None:
+        return None
+    cursor = Cursor.parse(text)
+    if cursor is None:
+        raise HTTPException(400, "before: not a place in the list")
+    return cursor
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(FIRST_PAGE))
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_LIMIT):
+        raise HTTPException(400, f"limit: 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+def application(pages: Pages, allowed_hosts: Iterable[str] = ()) -> Starlette:
+    """Return the pages as an ASGI application, behind their guard."""
+    return Starlette(
+        routes=pages.routes(),
+        middleware=[Middleware(Guard, allowed=tuple(allowed_hosts))],
+        exception_handlers={HTTPException: _refused},
+    )
