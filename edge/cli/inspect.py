@@ -105,6 +105,9 @@ def _read(file: Path) -> Scan:
     from drivers.clock import SystemClock
     from drivers.folder import codec
 
+    # A pipe or a device has no end to wait for.
+    if not file.is_file():
+        raise ModelError("this is no file" if file.exists() else "there is no such file")
     if file.stat().st_size > MAX_FILE_BYTES:
         raise ModelError(f"the file has more than {MAX_FILE_BYTES} bytes")
     return codec.read(file.read_bytes(), file.name, SystemClock().now())
