@@ -10,7 +10,8 @@ EdgeError
 ├── ProtocolError        protocol        bytes came that the protocol does not allow
 ├── DeviceRefused        refused         the device answered, and said no
 ├── StoreError           store           the ledger or the evidence folder cannot be written
-│   └── StoreFull        store-full      ... because there is no room
+│   ├── StoreFull        store-full      ... because there is no room
+│   └── StoreRejected    store-rejected  ... this one thing: the store itself is well
 └── ModelError           model           a model package that cannot be used, or a picture it cannot judge
 """
 
@@ -88,6 +89,13 @@ class StoreFull(StoreError):
     """There is no room left, not even in the reserve kept for hits."""
 
     code = "store-full"
+
+
+class StoreRejected(StoreError):
+    """What was to be written cannot be, as it is; the store itself is well, and trying again changes nothing."""
+
+    code = "store-rejected"
+    retriable = False
 
 
 class ModelError(EdgeError):

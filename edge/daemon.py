@@ -103,7 +103,7 @@ class Appliance:
     async def run(self) -> None:
         """Run until cancelled; what was asked of the ledger by then is written."""
         self._ledger.start()
-        if self._ledger.notice:
+        if self._ledger.new and self._ledger.notice:
             self._courier.audit("ledger replaced", "done", self._ledger.notice)
         try:
             async with asyncio.TaskGroup() as group:

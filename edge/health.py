@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.clock import Clock, Stamp
+from drivers.errors import StoreError
 from edge.clock import ClockState
 from edge.courier import Courier
 from edge.event import clock_body
@@ -15,6 +17,8 @@ from edge.ledger import Ledger
 from edge.ledger.reader import Reader
 from edge.messages import Health
 from edge.supervisor.supervisor import Supervisor
+
+log = logging.getLogger("jaitf.core")
 
 S_PER_DAY = 86_400
 
@@ -49,23 +53,22 @@ class HealthWatch:
     def gather(self, clock_state: ClockState) -> Health:
         """Return the appliance's health at this moment."""
         now = self.clock.now()
-        waiting = self.reader.waiting()
+        accounts, oldest = self.ledger.accounts, self._oldest_unsent_ns()
         uptime_s = (now.monotonic_ns - self.started.monotonic_ns) / 1e9
-        oldest = waiting["oldest_unsent_ns"]
         p50, p99 = self.judge.times_ms()
         written = written_bytes()
         return Health(
             at=now.rfc3339(),
             oldest_unsent_hit_s=max(0.0, round((now.wall_ns - oldest) / 1e9, 3)) if oldest else 0.0,
-            queued=waiting["queued"],
-            outbox_bytes=waiting["bytes"],
-            dropped=dict(self.ledger.room.dropped),
-            set_aside=waiting["set_aside"],
+            queued=accounts.queued(),
+            outbox_bytes=accounts.queued_bytes(),
+            dropped=dict(accounts.dropped),
+            set_aside=accounts.set_aside,
             storage=self.ledger.state.value,
             storage_reason=self.ledger.reason,
             used_bytes=self.ledger.used_bytes,
             quota_bytes=self.quota_bytes,
-            disk_free_bytes=self.ledger.room.disk_free_bytes(),
+            disk_free_bytes=self._disk_free_bytes(),
             written_bytes=written,
             written_bytes_per_day=int(written / max(uptime_s, 1.0) * S_PER_DAY),
             devices={name: status.state for name, status in self.supervisor.status.items()},
@@ -80,3 +83,17 @@ class HealthWatch:
             client_id_conflicts=self.courier.conflicts,
             uptime_s=round(uptime_s, 1),
         )
+
+    def _oldest_unsent_ns(self) -> int | None:
+        try:
+            return self.reader.oldest_unsent_ns()
+        except StoreError as error:
+            # Health is told above all when things fail: what cannot be known is left out, the store's state says why.
+            log.debug("the oldest unsent hit: %s", error)
+            return None
+
+    def _disk_free_bytes(self) -> int:
+        try:
+            return self.ledger.room.disk_free_bytes()
+        except OSError:
+            return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from drivers.clock import Clock
 from drivers.contract import Observation, Outcome, Reading, Scan
-from drivers.errors import StoreError
+from drivers.errors import StoreError, StoreRejected
 from edge.clock import uuid7
 from edge.collapse import REVISE_NS, Collapse
 from edge.config import DeviceConfig
@@ -139,10 +139,15 @@ class Intake:
         )
 
     async def _until_written(self, record: Record) -> None:
-        """Write a reading's hit however long it takes: the hardware cannot be told to say it again."""
+        """Write a reading's hit however long it takes: the hardware cannot be told to say it again.
+
+        Raises StoreRejected for one that no amount of waiting gets into the ledger.
+        """
         while True:
             try:
                 await self._ledger.commit(record)
+            except StoreRejected:
+                raise
             except StoreError as error:
                 log.debug("%s: a hit waits for the store: %s", record.device, error)
                 await asyncio.sleep(RETRY_S)

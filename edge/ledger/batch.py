@@ -29,6 +29,16 @@ def chain_link(prev: bytes, payload: bytes, raw: bytes, evidence: str | None) ->
     return hashlib.sha256(b"".join(parts)).digest()
 
 
+def _make_folder(folder: Path) -> None:
+    """Make a folder whose name is on the disk when this returns, or that is not there. Raises OSError."""
+    folder.mkdir(mode=0o750)
+    try:
+        sync_folder(folder.parent)
+    except OSError:
+        folder.rmdir()
+        raise
+
+
 class Batch:
     """Writes entries within one transaction of the caller's. `lean` leaves thumbnails out: room is short."""
 
@@ -44,7 +54,6 @@ class Batch:
         self._room = room
         self._lean = lean
         self._digests: dict[int, str] = {}
-        self._new_evidence_bytes = 0
         self._seq, self._prev = self._last()
 
     def _last(self) -> tuple[int, bytes]:
@@ -67,8 +76,7 @@ class Batch:
             if path.exists():
                 continue
             if not path.parent.exists():
-                path.parent.mkdir(mode=0o750)
-                folders.add(path.parent.parent)
+                _make_folder(path.parent)
             write_whole(path, record.hit.evidence.original)
         for folder in folders:
             sync_folder(folder)
@@ -85,7 +93,7 @@ class Batch:
             self._note("verdict", f"up/verdict/{entry.device}", entry.verdict)
         if entry.hit and entry.thumb is not None:
             if self._lean:
-                self._room.dropped["thumb"] += 1
+                self._room.accounts.dropped["thumb"] += 1
             else:
                 self._note("thumb", f"up/thumb/{entry.hit.hit_id}", entry.thumb)
         return Written(seq)
@@ -112,7 +120,7 @@ class Batch:
         )
         assert row.lastrowid is not None
         self.notes.append((row.lastrowid, cls))
-        self._room.added(cls, len(payload))
+        self._room.accounts.added(cls, len(payload))
 
     def _hit(self, record: Record) -> int:
         hit = record.hit
@@ -143,6 +151,8 @@ class Batch:
                 link,
             ),
         )
+        self._room.accounts.hits += 1
+        self._room.accounts.hit_bytes += len(payload)
         self._seq, self._prev = seq, link
         self.hits.append(seq)
         return seq
@@ -153,35 +163,53 @@ class Batch:
         if evidence is None or digest is None:
             return None
         size = len(evidence.original)
-        row = self._db.execute(
+        kept = self._db.execute("SELECT 1 FROM evidence WHERE sha256=? AND purged_ns IS NULL", (digest,)).fetchone()
+        self._db.execute(
             "INSERT INTO evidence (sha256, path, media_type, bytes, created_ns) VALUES (?,?,?,?,?)"
-            " ON CONFLICT (sha256) DO UPDATE SET purged_ns=NULL WHERE purged_ns IS NOT NULL",
+            " ON CONFLICT (sha256) DO UPDATE SET purged_ns=NULL, created_ns=excluded.created_ns",
             (digest, evidence_path(digest), evidence.media_type, size, now_ns),
         )
-        if row.rowcount:
-            self._new_evidence_bytes += size
+        if not kept:
+            self._room.accounts.evidence_bytes += size
         return EvidenceBody(sha256=digest, media_type=evidence.media_type, bytes=size, thumb=thumb)
 
     def write_marks(self, marks: Mark) -> None:
-        """Write what became of messages that are on their way."""
+        """Write what became of messages that are on their way; a mark made twice is made once."""
         now = self._clock.now().wall_ns
         run = self._db.executemany
         run("UPDATE hit SET sent_ns=? WHERE seq=? AND sent_ns IS NULL", [(now, seq) for seq in marks.sent])
-        run(
-            "UPDATE hit SET received_ns=?, sent_ns=coalesce(sent_ns, ?), set_aside=NULL"
-            " WHERE seq=? AND received_ns IS NULL",
-            [(now, now, seq) for seq in marks.received],
-        )
-        run("UPDATE hit SET set_aside=? WHERE seq=?", marks.hits_set_aside)
-        run("UPDATE outbox SET set_aside=? WHERE id=?", marks.notes_set_aside)
+        for seq in marks.received:
+            self._received(seq, now)
+        on_its_way = "set_aside IS NULL AND received_ns IS NULL"
+        for mark in marks.hits_set_aside:
+            self._aside(f"UPDATE hit SET set_aside=? WHERE seq=? AND {on_its_way}", mark)
+        for mark in marks.notes_set_aside:
+            self._aside("UPDATE outbox SET set_aside=? WHERE id=? AND set_aside IS NULL", mark)
         for row_id in marks.done:
-            gone = self._db.execute(
-                "DELETE FROM outbox WHERE id=? RETURNING class, length(payload)", (row_id,)
-            ).fetchone()
-            if gone:
-                self._room.removed(*gone)
+            self._done(row_id)
 
-    def settle(self) -> None:
-        """Count the evidence that the commit added, and remove the files that it purged."""
-        self._room.evidence_bytes += self._new_evidence_bytes
-        self._room.settle()
+    def _received(self, seq: int, now_ns: int) -> None:
+        accounts = self._room.accounts
+        row = self._db.execute(
+            "SELECT length(payload), set_aside IS NOT NULL FROM hit WHERE seq=? AND received_ns IS NULL", (seq,)
+        ).fetchone()
+        if row is None:
+            return
+        self._db.execute(
+            "UPDATE hit SET received_ns=?, sent_ns=coalesce(sent_ns, ?), set_aside=NULL WHERE seq=?",
+            (now_ns, now_ns, seq),
+        )
+        accounts.hits -= 1
+        accounts.hit_bytes -= row[0]
+        accounts.set_aside -= row[1]
+
+    def _aside(self, sql: str, mark: tuple[str, int]) -> None:
+        self._room.accounts.set_aside += self._db.execute(sql, mark).rowcount
+
+    def _done(self, row_id: int) -> None:
+        gone = self._db.execute(
+            "DELETE FROM outbox WHERE id=? RETURNING class, length(payload), set_aside IS NOT NULL", (row_id,)
+        ).fetchone()
+        if gone:
+            self._room.accounts.removed(gone[0], gone[1])
+            self._room.accounts.set_aside -= gone[2]

@@ -12,7 +12,7 @@ OutboxClass = Literal["verdict", "thumb", "evidence", "audit"]
 
 
 class StoreState(StrEnum):
-    """How the store is: `reserve` keeps hits only, `full` refuses scans, `failing` cannot be written at all."""
+    """How the store is: `reserve` takes no thumbnails and keeps hits first, `full` refuses, `failing` cannot write."""
 
     OK = "ok"
     RESERVE = "reserve"
@@ -51,8 +51,13 @@ class Mark:
     hits_set_aside: list[tuple[str, int]] = field(default_factory=list)
     notes_set_aside: list[tuple[str, int]] = field(default_factory=list)
 
+    def count(self) -> int:
+        """Return how many marks there are."""
+        aside = len(self.hits_set_aside) + len(self.notes_set_aside)
+        return len(self.sent) + len(self.received) + len(self.done) + aside
+
     def __bool__(self) -> bool:
-        return bool(self.sent or self.received or self.done or self.hits_set_aside or self.notes_set_aside)
+        return self.count() > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.clock import Clock
-from drivers.errors import EdgeError, StoreError, StoreFull
+from drivers.errors import EdgeError, StoreError, StoreFull, StoreRejected
 from edge.event import EventWriter
 from edge.ledger import store
+from edge.ledger.accounts import Accounts
 from edge.ledger.batch import Batch
 from edge.ledger.entries import Mark, Note, Record, StoreState, Written
-from edge.ledger.room import BALLAST_BYTES, NS_PER_DAY, Room
+from edge.ledger.room import BALLAST_BYTES, NS_PER_DAY, Room, drop_ballast
 
 log = logging.getLogger("jaitf.ledger")
 
 MAX_BATCH = 512
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 MARKS_LINGER_S = 0.25
+MAX_MARKS = 200_000
 IDLE_S = 1.0
-CHECKPOINT_BYTES = 8 * 1024 * 1024
+CHECKPOINT_BYTES = store.LOG_BYTES
+VACUUM_PAGES = 2000
 HOUSEKEEPING_S = 60.0
 
 
@@ -34,6 +37,30 @@ HOUSEKEEPING_S = 60.0
 class _Asked:
     entry: Record | Note
     done: asyncio.Future[Written]
+
+
+def _open(folder: Path) -> store.Opened:
+    """Open the ledger; on a disk so full that SQLite cannot make its files, give up the ballast first."""
+    try:
+        return store.open_ledger(folder)
+    except StoreFull:
+        if not drop_ballast(folder):
+            raise
+        return store.open_ledger(folder)
+
+
+_REJECTIONS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+
+def _is_of_the_entry(error: Exception) -> bool:
+    """Return whether an error says that an entry is no row, and not that the store cannot be written."""
+    if isinstance(error, sqlite3.Error):
+        return isinstance(error, _REJECTIONS)
+    return not isinstance(error, (OSError, MemoryError))
+
+
+def _name(entry: Record | Note) -> str:
+    return f"a message on {entry.topic}" if isinstance(entry, Note) else f"what {entry.device} saw"
 
 
 class Ledger:
@@ -58,50 +85,71 @@ class Ledger:
         self.reason = ""
         self.commits = 0
         (folder / "evidence").mkdir(parents=True, exist_ok=True)
-        opened = store.open_ledger(folder)
+        opened = _open(folder)
         self.ledger_id, self.seq_start, self.notice = opened.ledger_id, opened.seq_start, opened.notice
         self.room = Room(folder, opened.db, quota_bytes, int(keep_days * NS_PER_DAY), clock)
         self._db = opened.db
+        self.new = opened.new
         self._events = events
         self._clock = clock
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
         self._asked: queue.SimpleQueue[_Asked | Mark | None] = queue.SimpleQueue()
         self._marks = Mark()
-        self._housekept = clock.now().monotonic_ns
+        self._housekept_ns = clock.now().monotonic_ns
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self.beat_ns = clock.now().monotonic_ns
         self.used_bytes = 0
+        self.accounts = Accounts()
         self.waiting = 0
+        self._closed = False
 
     def start(self) -> None:
-        """Begin to write."""
-        self._db.execute("BEGIN IMMEDIATE")
-        # What a broker once refused gets one more chance with each start: someone may have mended its rules.
-        self._db.execute("UPDATE hit SET set_aside=NULL WHERE set_aside IS NOT NULL")
-        self._db.execute("UPDATE outbox SET set_aside=NULL WHERE set_aside IS NOT NULL")
-        self._db.execute("COMMIT")
-        self.room.load()
-        self.room.sweep()
-        self.room.take_ballast()
+        """Begin to write. A disk that is full or read-only now is a state of the store, as it is later.
+
+        Raises StoreError where the ledger cannot even be read.
+        """
+        try:
+            self._db.execute("PRAGMA busy_timeout=200")  # nobody else's reading may hold up a hit for long
+            self.room.accounts = Accounts.read(self._db)
+            self.accounts = self.room.accounts.copy()
+        except sqlite3.Error as error:
+            raise StoreError(f"the ledger cannot be read: {error}") from error
+        try:
+            with self._transaction():
+                # What a broker once refused gets one more chance with each start: someone may have mended its rules.
+                self._db.execute("UPDATE hit SET set_aside=NULL WHERE set_aside IS NOT NULL AND received_ns IS NULL")
+                self._db.execute("UPDATE outbox SET set_aside=NULL WHERE set_aside IS NOT NULL")
+                self.room.accounts.set_aside = 0
+                adopt = self._db.execute("DELETE FROM meta WHERE key=? RETURNING 1", (store.ADOPT,)).fetchone()
+                self.room.sweep(adopt=adopt is not None)
+            self.room.take_ballast()
+            self._assess()
+        except (OSError, sqlite3.Error) as error:
+            self._enter_bad(error)
         self._thread.start()
 
     def commit(self, entry: Record | Note) -> asyncio.Future[Written]:
         """Ask for an entry to be written; the future is done once it is on the disk.
 
-        It fails with StoreFull where there is no room for it, StoreError where the disk cannot be written.
+        It fails with StoreFull where there is no room for it, StoreRejected where it can never be written as it is,
+        StoreError where the disk cannot be written.
         """
         done: asyncio.Future[Written] = self._loop.create_future()
+        if self._closed:
+            done.set_exception(StoreError("the ledger is closed"))
+            return done
         self.waiting += 1
         self._asked.put(_Asked(entry, done))
         return done
 
     def mark(self, mark: Mark) -> None:
-        """Ask for marks to be written, with the next commit or soon; they may be lost, and are then made again."""
+        """Ask for marks to be written, with the next commit or soon; one that is lost in a crash is made again."""
         self._asked.put(mark)
 
     async def close(self) -> None:
         """Write what was asked for, then close the file."""
+        self._closed = True
         self._asked.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -114,18 +162,20 @@ class Ledger:
             self.beat_ns = self._clock.now().monotonic_ns
             if batch or self._marks:
                 self._write(batch)
-            elif self.state is not StoreState.OK:
-                self._try_to_recover()
-            self._keep_house(idle=not batch)
-            self.used_bytes = self.room.used_bytes()
+            try:
+                self._keep_house(idle=not batch)
+                self.used_bytes = self.room.used_bytes()
+            except (OSError, sqlite3.Error) as error:
+                log.debug("housekeeping: %s", error)
         self._checkpoint("TRUNCATE")
         self._db.close()
 
     def _gather(self) -> tuple[list[_Asked], bool]:
         """Wait for something to write; marks alone wait a moment for company, a record never does."""
         batch: list[_Asked] = []
-        size, wait_s = 0, IDLE_S
-        while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+        size, marks, wait_s = 0, 0, IDLE_S
+        until_ns = 0
+        while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES and marks < MAX_BATCH:
             try:
                 asked = self._asked.get(block=wait_s > 0, timeout=wait_s or None)
             except queue.Empty:
@@ -134,7 +184,10 @@ class Ledger:
                 return batch, False
             if isinstance(asked, Mark):
                 self._join(asked)
-                wait_s = MARKS_LINGER_S if not batch else 0
+                marks += 1
+                now_ns = self._clock.now().monotonic_ns
+                until_ns = until_ns or now_ns + int(MARKS_LINGER_S * 1e9)
+                wait_s = 0 if batch else max(0.0, (until_ns - now_ns) / 1e9)
             else:
                 batch.append(asked)
                 hit = asked.entry.hit if isinstance(asked.entry, Record) else None
@@ -143,6 +196,9 @@ class Ledger:
         return batch, True
 
     def _join(self, mark: Mark) -> None:
+        if self._marks.count() > MAX_MARKS:
+            # The disk has refused them for long; what they say, broker and console will say again.
+            self._marks = Mark()
         marks = self._marks
         marks.sent += mark.sent
         marks.received += mark.received
@@ -151,60 +207,69 @@ class Ledger:
         marks.notes_set_aside += mark.notes_set_aside
 
     def _write(self, batch: list[_Asked]) -> None:
-        self._admit(batch)
+        """Write a batch and the marks that wait, and answer everyone in it, once, whatever happens."""
+        batch = self._admit(batch)
         try:
             try:
                 self._commit(batch)
             except (OSError, sqlite3.Error) as error:
-                if not self._is_full(error) or not self._free():
+                if not store.is_full(error) or not self._free():
                     raise
                 self._commit(batch)
-        except (OSError, sqlite3.Error, EdgeError) as error:
+        except Exception as error:  # noqa: BLE001  # answered, logged, and shown as the store's state
+            # Whatever an entry is made of, it must not end the one thread that writes.
             self._fail(batch, error)
+            return
+        with contextlib.suppress(OSError, sqlite3.Error):
+            self._assess()
 
-    def _admit(self, batch: list[_Asked]) -> None:
-        """Refuse what the quota has no room for, before anything of it is written."""
-        if self.room.full_for_scans():
-            self._begin()
-            self.room.make_room(BALLAST_BYTES)
-            self._db.execute("COMMIT")
-            self.room.settle()
-        full, tight = self.room.full(), self.room.full_for_scans()
-        if full:
-            self._enter(StoreState.FULL, "the quota is used up, the reserve for hits too")
-            for asked in list(batch):
-                batch.remove(asked)
-                self._answer([(asked.done, StoreFull(self.reason))])
-        elif tight:
-            self._enter(StoreState.RESERVE, "the quota is used up but for the reserve for hits")
+    def _admit(self, batch: list[_Asked]) -> list[_Asked]:
+        """Return what the quota has room for; the rest is refused before anything of it is written."""
+        try:
+            if not self.room.tight():
+                return batch
+            with self._transaction():
+                self.room.make_room(BALLAST_BYTES)
+            self._assess()
+            if not self.room.full():
+                return batch
+        except (OSError, sqlite3.Error) as error:
+            log.debug("the quota could not be kept to: %s", error)
+            return batch
+        self._answer(batch, StoreFull(self.reason))
+        return []
 
-    def _begin(self) -> None:
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Open a transaction and commit it, the accounts with it: what fails leaves neither a row nor a count."""
         if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+            self._db.execute("ROLLBACK")  # left by an earlier ROLLBACK that the disk refused
+        before = self.room.accounts.copy()
         self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self.room.forget(before)
+            if self._db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+            raise
+        self.accounts = self.room.accounts.copy()
+        self.room.settle()
 
     def _commit(self, asked: list[_Asked]) -> None:
         """Put a batch on the disk: evidence files and their folders first, then one transaction."""
         lean = self.state is not StoreState.OK
         batch = Batch(self._db, self.folder, self._events, self._clock, self.room, lean)
         batch.write_evidence([a.entry for a in asked if isinstance(a.entry, Record)])
-        self._begin()
-        try:
+        with self._transaction():
             written = [batch.write(a.entry) for a in asked]
             batch.write_marks(self._marks)
             self.room.keep_to_shares()
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            self.room.load()
-            raise
         self.commits += 1
         self._marks = Mark()
-        batch.settle()
-        if self.state in (StoreState.FULL, StoreState.FAILING):
-            self._enter(StoreState.RESERVE if not self.room.has_ballast() else StoreState.OK, "")
-        self._loop.call_soon_threadsafe(self._tell, asked, written, batch.hits, batch.notes)
+        self._call(self._tell, asked, written, batch.hits, batch.notes)
 
     def _tell(self, asked: list[_Asked], written: list[Written], hits: list[int], notes: list[tuple[int, str]]) -> None:
         self.waiting -= len(asked)
@@ -215,69 +280,68 @@ class Ledger:
             self._on_commit(hits, notes)
 
     def _fail(self, batch: list[_Asked], error: Exception) -> None:
-        if isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError, EdgeError)) and len(batch) > 1:
-            # One of them cannot be written as it is: find out which, so that it does not take the others with it.
+        if _is_of_the_entry(error):
+            self._single_out(batch, error)
+            return
+        self._enter_bad(error)
+        failure = StoreFull if self.state is StoreState.FULL else StoreError
+        self._answer(batch, failure(str(error)))
+
+    def _single_out(self, batch: list[_Asked], error: Exception) -> None:
+        """Find the entry that cannot be written as it is, so that it does not take the others with it."""
+        if len(batch) > 1:
             for asked in batch:
                 self._write([asked])
-            return
-        if self._is_full(error):
+        elif batch:
+            log.error("%s is no row of the ledger", _name(batch[0].entry), exc_info=error)
+            self._answer(batch, StoreRejected(f"{type(error).__name__}: {error}"))
+        else:
+            log.error("marks that cannot be written: %r", self._marks, exc_info=error)
+            self._marks = Mark()
+
+    def _enter_bad(self, error: Exception) -> None:
+        if store.is_full(error):
             self._enter(StoreState.FULL, f"no room on the disk: {error}")
-            failure: EdgeError = StoreFull(str(error))
         else:
             self._enter(StoreState.FAILING, f"the store cannot be written: {error}")
-            failure = StoreError(str(error))
-        self._answer([(asked.done, failure) for asked in batch])
 
-    def _answer(self, failures: list[tuple[asyncio.Future[Written], EdgeError]]) -> None:
+    def _answer(self, batch: list[_Asked], failure: EdgeError) -> None:
         def tell() -> None:
-            self.waiting -= len(failures)
-            for future, failure in failures:
-                if not future.done():
-                    future.set_exception(failure)
+            self.waiting -= len(batch)
+            for asked in batch:
+                if not asked.done.done():
+                    asked.done.set_exception(failure)
 
-        self._loop.call_soon_threadsafe(tell)
+        self._call(tell)
 
-    @staticmethod
-    def _is_full(error: Exception) -> bool:
-        if isinstance(error, sqlite3.Error):
-            return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-        return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def _free(self) -> bool:
         """Give the disk room back: the log, the ballast, then what matters least; return whether to try again."""
         self._checkpoint("TRUNCATE")
-        dropped = self.room.drop_ballast()
+        dropped = drop_ballast(self.folder)
         self._enter(StoreState.RESERVE, "the disk is full: what is left is kept for hits")
+        freed = False
         try:
-            self._begin()
-            freed = self.room.make_room(BALLAST_BYTES)
-            self._db.execute("COMMIT")
-            self.room.settle()
+            with self._transaction():
+                freed = self.room.make_room(BALLAST_BYTES)
         except (OSError, sqlite3.Error) as error:
             log.debug("no room could be made: %s", error)
-            self.room.load()
             freed = False
         return dropped or freed
 
-    def _try_to_recover(self) -> None:
-        """Leave a bad state as soon as a write goes through and there is room again, without a restart."""
-        try:
-            self._begin()
-            self.room.purge_old()
-            now = str(self._clock.now().wall_ns)
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('recovered_ns', ?)", (now,))
-            self._db.execute("COMMIT")
-            self.room.settle()
-            self.room.take_ballast()
-        except (OSError, sqlite3.Error) as error:
-            log.debug("still not writable: %s", error)
-            return
+    def _assess(self) -> None:
+        """Say how the store is, now that it could be written. Raises sqlite3.Error, OSError."""
         if self.room.full():
-            return
-        if self.room.has_ballast() and not self.room.full_for_scans():
+            self._enter(StoreState.FULL, "the quota is used up, the reserve for hits too")
+        elif self.room.tight():
+            self._enter(StoreState.RESERVE, "the quota is used up but for the reserve for hits")
+        elif not self.room.has_ballast():
+            self._enter(StoreState.RESERVE, "the disk is nearly full: what is left is kept for hits")
+        else:
             self._enter(StoreState.OK, "")
-        elif self.state is not StoreState.RESERVE:
-            self._enter(StoreState.RESERVE, "writable again; what is left is kept for hits")
 
     def _enter(self, state: StoreState, reason: str) -> None:
         if state is not self.state:
@@ -286,25 +350,27 @@ class Ledger:
         self.state, self.reason = state, reason
 
     def _keep_house(self, *, idle: bool) -> None:
+        """Keep the log short; once a minute, and each idle second of a bad state, see what can be mended."""
         wal = Path(f"{self.folder / store.FILE}-wal")
-        try:
-            size = wal.stat().st_size if wal.exists() else 0
-        except OSError:
-            size = 0
+        size = wal.stat().st_size if wal.exists() else 0
         if size > CHECKPOINT_BYTES * (1 if idle else 4):
             self._checkpoint("TRUNCATE" if idle else "PASSIVE")
-        if not idle or (self._clock.now().monotonic_ns - self._housekept) < HOUSEKEEPING_S * 1e9:
-            return
-        self._housekept = self._clock.now().monotonic_ns
-        try:
-            self._begin()
+        now_ns = self._clock.now().monotonic_ns
+        due = now_ns - self._housekept_ns >= HOUSEKEEPING_S * 1e9
+        if due or (idle and self.state is not StoreState.OK):
+            self._housekept_ns = now_ns
+            self._mend()
+
+    def _mend(self) -> None:
+        """Purge what is over its age, and leave a bad state once a write goes through and there is room again."""
+        with self._transaction():
             self.room.purge_old()
-            self._db.execute("COMMIT")
-            self.room.settle()
-            self._db.execute("PRAGMA incremental_vacuum(2000)").fetchall()
-            self.room.take_ballast()
-        except (OSError, sqlite3.Error) as error:
-            log.warning("housekeeping: %s", error)
+            if self.state in (StoreState.FULL, StoreState.FAILING):
+                now = str(self._clock.now().wall_ns)
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('recovered_ns', ?)", (now,))
+        self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+        self.room.take_ballast()
+        self._assess()
 
     def _checkpoint(self, how: str) -> None:
         try:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drivers.clock import rfc3339
+from drivers.errors import StoreError
+from edge.ledger.accounts import Accounts
 from edge.ledger.store import FILE, connect_read_only
 
 HitState = Literal["queued", "sent", "received"]
@@ -32,8 +34,15 @@ class Outgoing:
     rev: int = 0
 
 
+PAGE = 500
+
+
 class Reader:
-    """A read-only connection to the ledger of a data directory. Raises StoreError where there is none."""
+    """A read-only connection to the ledger of a data directory.
+
+    Every method raises StoreError where the ledger cannot be read. None holds a transaction open after it returned or
+    yielded: a reader that rests would keep the writer from cutting its log.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._db = connect_read_only(folder / FILE)
@@ -42,12 +51,19 @@ class Reader:
         """Close the connection."""
         self._db.close()
 
-    def hits_after(self, seq: int, limit: int, up_to: int | None = None) -> list[Outgoing]:
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the ledger cannot be read: {error}") from error
+
+    def hits_after(self, seq: int, limit: int, up_to: int) -> list[Outgoing]:
         """Return hits that are not received and not set aside, above `seq`, in order."""
-        rows = self._db.execute(
-            "SELECT seq, device, payload, hit_id, rev FROM hit WHERE received_ns IS NULL AND set_aside IS NULL"
-            " AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-            (seq, up_to if up_to is not None else (1 << 62), limit),
+        # Told which index: among a million hits that were received long ago the few that were not are found at once.
+        rows = self._rows(
+            "SELECT seq, device, payload, hit_id, rev FROM hit INDEXED BY hit_on_its_way WHERE received_ns IS NULL"
+            " AND set_aside IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            *(seq, up_to, limit),
         )
         return [Outgoing(s, "hit", f"up/hit/{device}", payload, h, r) for s, device, payload, h, r in rows]
 
@@ -58,78 +74,77 @@ class Reader:
 
     def notes_after(self, number: int, cls: str, limit: int, up_to: int) -> list[Outgoing]:
         """Return messages of a class above `number`, in order."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT id, topic, payload FROM outbox WHERE class=? AND set_aside IS NULL AND id > ? AND id <= ?"
             " ORDER BY id LIMIT ?",
-            (cls, number, up_to, limit),
+            *(cls, number, up_to, limit),
         )
         return [Outgoing(i, cls, topic, payload) for i, topic, payload in rows]
 
     def note(self, number: int) -> Outgoing | None:
         """Return a message that is still on its way."""
-        row = self._db.execute(
-            "SELECT id, class, topic, payload FROM outbox WHERE id=? AND set_aside IS NULL", (number,)
-        ).fetchone()
-        return Outgoing(*row) if row else None
+        rows = self._rows("SELECT id, class, topic, payload FROM outbox WHERE id=? AND set_aside IS NULL", number)
+        return Outgoing(*rows[0]) if rows else None
 
     def last(self) -> tuple[int, int]:
         """Return the highest sequence number of a hit and the highest id of another message."""
-        row = self._db.execute(
-            "SELECT (SELECT coalesce(max(seq), 0) FROM hit), (SELECT coalesce(max(id), 0) FROM outbox)"
-        ).fetchone()
-        return int(row[0]), int(row[1])
+        rows = self._rows("SELECT (SELECT coalesce(max(seq), 0) FROM hit), (SELECT coalesce(max(id), 0) FROM outbox)")
+        return int(rows[0][0]), int(rows[0][1])
 
     def seq_of(self, hit_id: str, rev: int) -> int | None:
         """Return the sequence number of a hit."""
-        row = self._db.execute("SELECT seq FROM hit WHERE hit_id=? AND rev=?", (hit_id, rev)).fetchone()
-        return int(row[0]) if row else None
+        rows = self._rows("SELECT seq FROM hit WHERE hit_id=? AND rev=?", hit_id, rev)
+        return int(rows[0][0]) if rows else None
 
     def knows(self, device: str, key: str) -> bool:
         """Return whether a device's observation of this key is committed already."""
-        return self._db.execute("SELECT 1 FROM seen WHERE device=? AND key=?", (device, key)).fetchone() is not None
+        return bool(self._rows("SELECT 1 FROM seen WHERE device=? AND key=?", device, key))
+
+    def oldest_unsent_ns(self) -> int | None:
+        """Return when the oldest hit that no broker has taken yet was committed, None where there is none."""
+        rows = self._rows(
+            "SELECT committed_ns FROM hit INDEXED BY hit_on_its_way WHERE received_ns IS NULL AND sent_ns IS NULL"
+            " ORDER BY seq LIMIT 1"
+        )
+        return int(rows[0][0]) if rows else None
 
     def waiting(self) -> dict[str, Any]:
-        """Return what is on its way: rows by class, bytes, the oldest hit's time of commit, what is set aside."""
-        queued = {"hit": self._one("SELECT count(*) FROM hit WHERE received_ns IS NULL")}
-        size = self._one("SELECT coalesce(sum(length(payload)), 0) FROM hit WHERE received_ns IS NULL")
-        for cls, rows, length in self._db.execute(
-            "SELECT class, count(*), sum(length(payload)) FROM outbox GROUP BY class"
-        ):
-            queued[cls] = rows
-            size += length
+        """Return what is on its way: rows by class, bytes, the oldest hit's time of commit, what is set aside.
+
+        Reads every row that waits, which takes seconds for many: for commands, not for the appliance.
+        """
+        try:
+            accounts = Accounts.read(self._db)
+        except sqlite3.Error as error:
+            raise StoreError(f"the ledger cannot be read: {error}") from error
         return {
-            "queued": queued,
-            "bytes": size,
-            "oldest_unsent_ns": self._one("SELECT coalesce(min(committed_ns), 0) FROM hit WHERE sent_ns IS NULL")
-            if queued["hit"]
-            else 0,
-            "set_aside": self._one("SELECT count(*) FROM hit WHERE received_ns IS NULL AND set_aside IS NOT NULL")
-            + self._one("SELECT count(*) FROM outbox WHERE set_aside IS NOT NULL"),
+            "queued": accounts.queued(),
+            "bytes": accounts.queued_bytes(),
+            "oldest_unsent_ns": self.oldest_unsent_ns() or 0,
+            "set_aside": accounts.set_aside,
         }
 
-    def _one(self, sql: str) -> int:
-        return int(self._db.execute(sql).fetchone()[0])
-
     def hits(self, state: HitState | None = None) -> Iterator[dict[str, Any]]:
-        """Yield every hit, or those of a state, in order, with where it is on its way."""
-        where = f"WHERE {_STATES[state]}" if state else ""
-        self._db.row_factory = sqlite3.Row
-        try:
-            for row in self._db.execute(f"SELECT * FROM hit {where} ORDER BY seq"):
-                yield {
-                    "seq": row["seq"],
-                    "hit_id": row["hit_id"],
-                    "rev": row["rev"],
-                    "device": row["device"],
-                    "scan_id": row["scan_id"],
-                    "state": "received" if row["received_ns"] else "sent" if row["sent_ns"] else "queued",
-                    "observed_at": rfc3339(row["observed_ns"]),
-                    "committed_at": rfc3339(row["committed_ns"]),
-                    "sent_at": rfc3339(row["sent_ns"]) if row["sent_ns"] else None,
-                    "received_at": rfc3339(row["received_ns"]) if row["received_ns"] else None,
-                    "set_aside": row["set_aside"],
-                    "evidence": row["evidence"],
-                    "payload": row["payload"],
-                }
-        finally:
-            self._db.row_factory = None
+        """Yield every hit, or those of a state, in order, with where it is on its way; read page by page."""
+        where = f"AND {_STATES[state]}" if state else ""
+        columns = ", ".join(_COLUMNS)
+        after = 0
+        while rows := self._rows(f"SELECT {columns} FROM hit WHERE seq > ? {where} ORDER BY seq LIMIT {PAGE}", after):
+            for row in rows:
+                yield _hit(dict(zip(_COLUMNS, row, strict=True)))
+            after = rows[-1][0]
+
+
+_COLUMNS = (
+    *("seq", "hit_id", "rev", "device", "scan_id", "observed_ns", "committed_ns", "sent_ns", "received_ns"),
+    *("set_aside", "evidence", "payload"),
+)
+
+
+def _hit(row: dict[str, Any]) -> dict[str, Any]:
+    times = {name: row.pop(f"{name}_ns") for name in ("observed", "committed", "sent", "received")}
+    return {
+        **row,
+        "state": "received" if times["received"] else "sent" if times["sent"] else "queued",
+        **{f"{name}_at": rfc3339(at) if at else None for name, at in times.items()},
+    }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from drivers.clock import Clock
 from drivers.fsync import sync_folder
+from edge.ledger.accounts import CLASS_SHARE, Accounts
 
 log = logging.getLogger("jaitf.ledger")
 
@@ -20,44 +21,48 @@ BALLAST_BYTES = 16 * 1024 * 1024
 HITS_SHARE = 0.10
 """The part of the quota that only hits may use."""
 
-CLASS_SHARE = {"thumb": 0.10, "verdict": 0.05, "evidence": 0.05, "audit": 0.05}
 EVICTION_ORDER = ("thumb", "verdict")
 NS_PER_DAY = 86_400_000_000_000
+UNKNOWN_MEDIA_TYPE = "application/octet-stream"
+
+
+def drop_ballast(folder: Path) -> bool:
+    """Give the ballast's bytes back to the disk; return whether there were any. Raises OSError."""
+    path = folder / BALLAST
+    if not path.exists():
+        return False
+    path.unlink()
+    sync_folder(folder)
+    return True
 
 
 @dataclass(slots=True)
 class Room:
-    """The byte accounts of one data directory. Used by the ledger's thread alone."""
+    """The room of one data directory. For the ledger's thread, but that anyone may ask for the disk's free bytes.
+
+    Everything that changes rows runs in a transaction of the caller's, who restores `accounts` and forgets the doomed
+    files where that fails, and calls `settle` where it does not.
+    """
 
     folder: Path
     db: sqlite3.Connection
     quota_bytes: int
     keep_ns: int
     clock: Clock
-    evidence_bytes: int = 0
-    dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASS_SHARE, 0))
-    _class_bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASS_SHARE, 0))
+    accounts: Accounts = field(default_factory=Accounts)
     _doomed: list[Path] = field(default_factory=list)
 
-    def load(self) -> None:
-        """Read the accounts from the ledger; what a rolled-back transaction meant to remove stays."""
-        self._doomed.clear()
-        row = self.db.execute("SELECT coalesce(sum(bytes), 0) FROM evidence WHERE purged_ns IS NULL").fetchone()
-        self.evidence_bytes = row[0]
-        for cls in self._class_bytes:
-            row = self.db.execute(
-                "SELECT coalesce(sum(length(payload)), 0) FROM outbox WHERE class=?", (cls,)
-            ).fetchone()
-            self._class_bytes[cls] = row[0]
-
     def used_bytes(self) -> int:
-        """Return the bytes in use under the data directory: evidence, ledger pages that hold something, the log."""
+        """Return the bytes in use under the data directory: evidence, and ledger pages that hold something.
+
+        The log (which is checkpointed away) and the ballast come on top.
+        """
         pages, free, size = (
             self.db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count", "page_size")
         )
-        return self.evidence_bytes + int(pages - free) * int(size)
+        return self.accounts.evidence_bytes + int(pages - free) * int(size)
 
-    def full_for_scans(self) -> bool:
+    def tight(self) -> bool:
         """Return whether only the reserve for hits is left, or less."""
         return self.used_bytes() > self.quota_bytes * (1 - HITS_SHARE)
 
@@ -65,19 +70,12 @@ class Room:
         """Return whether even the reserve for hits is used up."""
         return self.used_bytes() >= self.quota_bytes
 
-    def added(self, cls: str, size: int) -> None:
-        """Count a message of a class that was written."""
-        self._class_bytes[cls] += size
-
-    def removed(self, cls: str, size: int) -> None:
-        """Count a message of a class that is gone."""
-        self._class_bytes[cls] -= size
-
     def keep_to_shares(self) -> None:
         """Drop the oldest messages of a class that is over its share of the quota."""
         for cls, share in CLASS_SHARE.items():
-            if self._class_bytes[cls] > share * self.quota_bytes:
-                self._drop(cls, self._class_bytes[cls] - int(0.9 * share * self.quota_bytes))
+            size = self.accounts.row_bytes[cls]
+            if size > share * self.quota_bytes:
+                self._drop(cls, size - int(0.9 * share * self.quota_bytes))
 
     def make_room(self, wanted_bytes: int) -> bool:
         """Give up what matters least until `wanted_bytes` are freed; return whether anything was."""
@@ -100,15 +98,18 @@ class Room:
 
     def _drop(self, cls: str, wanted_bytes: int) -> int:
         freed, rows = 0, []
-        for row_id, size in self.db.execute("SELECT id, length(payload) FROM outbox WHERE class=? ORDER BY id", (cls,)):
+        for row_id, size, aside in self.db.execute(
+            "SELECT id, length(payload), set_aside IS NOT NULL FROM outbox WHERE class=? ORDER BY id", (cls,)
+        ):
             if freed >= wanted_bytes:
                 break
             rows.append((row_id,))
             freed += size
+            self.accounts.removed(cls, size)
+            self.accounts.set_aside -= aside
         self.db.executemany("DELETE FROM outbox WHERE id=?", rows)
         if rows:
-            self.dropped[cls] += len(rows)
-            self.removed(cls, freed)
+            self.accounts.dropped[cls] += len(rows)
             log.warning("dropped %d messages of class %s to make room", len(rows), cls)
         return freed
 
@@ -122,42 +123,65 @@ class Room:
             self.db.execute("UPDATE evidence SET purged_ns=? WHERE sha256=?", (self.clock.now().wall_ns, sha256))
             self._doomed.append(self.folder / path)
             freed += size
-        self.evidence_bytes -= freed
+        self.accounts.evidence_bytes -= freed
         return freed
+
+    def forget(self, accounts: Accounts) -> None:
+        """Go back to these accounts: the transaction came to nothing, and the files that it doomed stay."""
+        self.accounts = accounts
+        self._doomed.clear()
 
     def settle(self) -> None:
         """Remove the files of evidence that the commit just made purged: the row first, for a row must not lie."""
         for path in self._doomed:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                # The row is committed; a file that stays behind is swept at the next start.
+                log.warning("%s is purged, but stays on the disk for now: %s", path, error)
         self._doomed.clear()
 
-    def sweep(self) -> None:
-        """Remove evidence files that no row names: their commit never came."""
+    def sweep(self, *, adopt: bool) -> None:
+        """Remove evidence files that no row names: their commit never came. Raises OSError, sqlite3.Error.
+
+        With `adopt` the rows were lost, not the files: each then gets a row that counts and holds it.
+        """
         kept = {row[0] for row in self.db.execute("SELECT sha256 FROM evidence WHERE purged_ns IS NULL")}
         for path in (self.folder / "evidence").glob("*/*"):
-            if path.name not in kept:
+            if path.name in kept:
+                continue
+            if adopt and len(path.name) == 64:
+                self._adopt(path)
+            else:
                 path.unlink()
 
-    def has_ballast(self) -> bool:
-        """Return whether the ballast is still there."""
-        return (self.folder / BALLAST).exists()
+    def _adopt(self, path: Path) -> None:
+        size = path.stat().st_size
+        self.db.execute(
+            "INSERT INTO evidence (sha256, path, media_type, bytes, created_ns, hold) VALUES (?,?,?,?,?,1)"
+            " ON CONFLICT (sha256) DO UPDATE SET purged_ns=NULL, hold=1",
+            (path.name, str(path.relative_to(self.folder)), UNKNOWN_MEDIA_TYPE, size, self.clock.now().wall_ns),
+        )
+        self.accounts.evidence_bytes += size
 
-    def drop_ballast(self) -> bool:
-        """Give the ballast's bytes back to the disk; return whether there was one."""
-        path = self.folder / BALLAST
-        if not path.exists():
+    def has_ballast(self) -> bool:
+        """Return whether the ballast is there, whole."""
+        try:
+            return (self.folder / BALLAST).stat().st_size >= BALLAST_BYTES
+        except FileNotFoundError:
             return False
-        path.unlink()
-        sync_folder(self.folder)
-        return True
 
     def take_ballast(self) -> None:
-        """Lay the ballast aside again, once the disk has four times its size to spare."""
+        """Lay the ballast aside again, once the disk has four times its size to spare. Raises OSError."""
         if self.has_ballast() or self.disk_free_bytes() < 4 * BALLAST_BYTES:
             return
-        descriptor = os.open(self.folder / BALLAST, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.folder / BALLAST
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
+        except OSError:
+            path.unlink()
+            raise
         finally:
             os.close(descriptor)
 

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from drivers.errors import StoreError
+from drivers.errors import StoreError, StoreFull
 from drivers.fsync import sync_folder
 
 log = logging.getLogger("jaitf.ledger")
 
 FILE = "ledger.db"
+REPLACEMENT = "ledger.db.new"
+ADOPT = "adopt"
+"""In `meta` until the evidence folder has been looked through: files may lie there whose rows a ledger before held."""
+
 PAGE_BYTES = 4096
+LOG_BYTES = 8 * 1024 * 1024
+"""The write-ahead log is cut back to this after a checkpoint."""
+
 SEQ_GAP = 1_000_000
 """A new ledger begins this far above the last number that could be read in a damaged one: no number comes twice."""
 
-_TABLES = {"evidence": "rowid", "hit": "seq", "outbox": "id"}
+_TABLES = {"evidence": "rowid", "hit": "seq", "outbox": "id", "seen": "device, key"}
+"""What is saved of a damaged ledger, and the order in which each table is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A ledger ready for its writer. `notice` tells the console what happened to the one before, if anything did."""
+    """A ledger ready for its writer.
+
+    `new`: this call made it. `notice` tells the console what happened to the ledger before, if anything did.
+    """
 
     db: sqlite3.Connection
     ledger_id: str
     seq_start: int
+    new: bool
     notice: str | None
+
+
+def is_full(error: Exception) -> bool:
+    """Return whether an error says that the disk, or this user's part of it, has no room."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0)
+        # SQLite cannot tell why it could not lengthen the log's index; it is nearly always this.
+        return code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -42,13 +64,14 @@ def migrations() -> list[tuple[int, str]]:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a ledger for writing: WAL, every commit on disk before it returns. Raises sqlite3.DatabaseError."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.2)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         db.execute(f"PRAGMA page_size={PAGE_BYTES}")
         db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA wal_autocheckpoint=0")
+        db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA cache_size=-4096")
         db.execute("PRAGMA temp_store=MEMORY")
@@ -87,66 +110,110 @@ def open_ledger(folder: Path) -> Opened:
     """Open the ledger of a data directory, making it where there is none.
 
     A damaged file is set aside beside its evidence as `ledger.db.damaged-N`, the rows that can still be read go into a
-    new ledger with an identity and a start of its own, and the notice says so. Raises StoreError where even that fails.
+    new ledger with an identity and a start of its own, and the notice says so. Raises StoreError where even that fails,
+    StoreFull where it is for want of room.
     """
     path = folder / FILE
     try:
-        db = connect(path)
-        problem = _damage(db)
-    except sqlite3.DatabaseError as error:
-        if not _is_damage(error):
-            raise StoreError(f"{path}: {error}") from error
-        problem, db = str(error), None
-    if problem is None and db is not None:
+        _finish_replacing(folder, path)
+        try:
+            return _open_sound(folder, path)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            return _replace(folder, path, str(error))
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise (StoreFull if is_full(error) else StoreError)(f"{path}: {error}") from error
+
+
+def _open_sound(folder: Path, path: Path) -> Opened:
+    db = connect(path)
+    try:
+        rows = [str(row[0]) for row in db.execute("PRAGMA quick_check(5)")]
+        if rows != ["ok"]:
+            raise _Damaged("; ".join(rows)[:300])
         migrate(db)
-        ledger_id, seq_start = _identify(db, 1)
+        opened = _identify(db, 1, None)
         sync_folder(folder)
-        return Opened(db, ledger_id, seq_start, None)
-    if db is not None:
+    except BaseException:
         db.close()
-    return _replace(folder, path, problem or "damaged")
+        raise
+    return opened
+
+
+class _Damaged(sqlite3.DatabaseError):
+    """SQLite's own check found a ledger damaged."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _damage(db: sqlite3.Connection) -> str | None:
-    rows = [str(row[0]) for row in db.execute("PRAGMA quick_check(5)")]
-    return None if rows == ["ok"] else "; ".join(rows)[:300]
-
-
-def _identify(db: sqlite3.Connection, seq_start: int) -> tuple[str, int]:
+def _identify(db: sqlite3.Connection, seq_start: int, notice: str | None) -> Opened:
+    """Give a ledger its identity where it has none, and return it as it is known from now on."""
     db.execute("BEGIN IMMEDIATE")
-    db.execute("INSERT OR IGNORE INTO meta VALUES ('ledger_id', ?)", (str(uuid.uuid4()),))
-    db.execute("INSERT OR IGNORE INTO meta VALUES ('seq_start', ?)", (str(seq_start),))
+    new = db.execute("INSERT OR IGNORE INTO meta VALUES ('ledger_id', ?)", (str(uuid.uuid4()),)).rowcount > 0
+    if new:
+        values = {"seq_start": str(seq_start), ADOPT: "1"} | ({"notice": notice} if notice else {})
+        db.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
     db.execute("COMMIT")
     meta = dict(db.execute("SELECT key, value FROM meta"))
-    return meta["ledger_id"], int(meta["seq_start"])
+    return Opened(db, meta["ledger_id"], int(meta["seq_start"]), new, meta.get("notice"))
 
 
 def _replace(folder: Path, path: Path, problem: str) -> Opened:
-    number = 1
-    while (aside := folder / f"{FILE}.damaged-{number}").exists():
-        number += 1
-    for suffix in ("", "-wal"):
-        part = Path(f"{path}{suffix}")
-        if part.exists():
-            part.rename(f"{aside}{suffix}")
-    Path(f"{path}-shm").unlink(missing_ok=True)
-    sync_folder(folder)
-    db = connect(path)
-    migrate(db)
-    saved, last = _salvage(aside, db)
-    seq_start = (last // SEQ_GAP + 1) * SEQ_GAP + 1
-    ledger_id, seq_start = _identify(db, seq_start)
-    sync_folder(folder)
-    notice = (
-        f"the ledger was damaged ({problem}); it is set aside as {aside.name}; "
-        f"{saved['hit']} hits and {saved['outbox']} other messages were saved; a new ledger begins at {seq_start}"
-    )
+    """Put a new ledger with all that can be read of the damaged one in its place; a crash on the way loses neither."""
+    number = max(_set_aside(folder), default=0) + 1
+    aside = folder / f"{FILE}.damaged-{number}"
+    fresh = folder / REPLACEMENT
+    _move(fresh, None)
+    db = connect(fresh)
+    try:
+        migrate(db)
+        saved, last = _salvage(path, db)
+        # Where no number can be read, how many ledgers were set aside says how far the numbers may have come.
+        seq_start = max(last // SEQ_GAP + 1, number) * SEQ_GAP + 1
+        notice = (
+            f"the ledger was damaged ({problem}); it is set aside as {aside.name}; "
+            f"{saved['hit']} hits and {saved['outbox']} other messages were saved; a new ledger begins at {seq_start}"
+        )
+        _identify(db, seq_start, notice)
+    finally:
+        db.close()  # and with that its log is in it: one file, to be renamed
     log.error(notice)
-    return Opened(db, ledger_id, seq_start, notice)
+    sync_folder(folder)
+    _move(path, aside)
+    sync_folder(folder)
+    _finish_replacing(folder, path)
+    return replace(_open_sound(folder, path), new=True)
+
+
+def _finish_replacing(folder: Path, path: Path) -> None:
+    """Put a finished replacement in its place; while the ledger stands there, an unfinished one is of no use."""
+    fresh = folder / REPLACEMENT
+    if fresh.exists() and not path.exists():
+        # A crash may have left the old one's log: it must not meet the new ledger.
+        _move(path, folder / f"{FILE}.damaged-{max(_set_aside(folder), default=0)}")
+        fresh.rename(path)
+        sync_folder(folder)
+
+
+def _set_aside(folder: Path) -> list[int]:
+    """Return the numbers of the ledgers that were set aside."""
+    numbers = (path.name.removeprefix(f"{FILE}.damaged-") for path in folder.glob(f"{FILE}.damaged-*"))
+    return [int(number) for number in numbers if number.isdigit()]
+
+
+def _move(path: Path, to: Path | None) -> None:
+    """Rename a ledger's file and its log, or remove them; the log's index is made anew from the log."""
+    for suffix in ("", "-wal", "-shm"):
+        part = Path(f"{path}{suffix}")
+        if to is None or suffix == "-shm":
+            part.unlink(missing_ok=True)
+        elif part.exists():
+            part.rename(f"{to}{suffix}")
 
 
 def _salvage(damaged: Path, db: sqlite3.Connection) -> tuple[dict[str, int], int]:
@@ -160,8 +227,8 @@ def _salvage(damaged: Path, db: sqlite3.Connection) -> tuple[dict[str, int], int
     db.execute("PRAGMA foreign_keys=OFF")  # a hit is saved even where the row of its evidence is not
     db.execute("BEGIN IMMEDIATE")
     for table, key in _TABLES.items():
-        columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-        insert = f"INSERT OR IGNORE INTO {table} VALUES ({','.join('?' * len(columns))})"
+        columns = _common_columns(old, db, table)
+        insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({','.join('?' * len(columns))})"
         for row in _readable(old, table, key, columns):
             try:
                 saved[table] += db.execute(insert, row).rowcount
@@ -173,6 +240,17 @@ def _salvage(damaged: Path, db: sqlite3.Connection) -> tuple[dict[str, int], int
     old.close()
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM hit").fetchone()
     return saved, last
+
+
+def _common_columns(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> list[str]:
+    """Return a table's columns that both ledgers have: the damaged one may be of an earlier version."""
+    ask = f"PRAGMA table_info({table})"
+    try:
+        known = {row[1] for row in old.execute(ask)}
+    except sqlite3.Error:
+        known = set()
+    columns = [row[1] for row in new.execute(ask)]
+    return [column for column in columns if column in known] or columns
 
 
 def _readable(old: sqlite3.Connection, table: str, key: str, columns: list[str]) -> Iterator[tuple[object, ...]]:
