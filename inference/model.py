@@ -99,18 +99,21 @@ class Model:
 
     def self_test(self) -> None:
         """Prove the model on its golden pictures. Raises ModelError where an outcome is not the stated one."""
-        for number, golden in enumerate(self.manifest.golden):
+        for number, (golden, pictures) in enumerate(zip(self.manifest.golden, self.golden_scans(), strict=True)):
             try:
-                self._prove(golden)
+                self._prove(golden, pictures)
             except ModelError as error:
                 raise ModelError(f"{self.package.path}: golden picture {number}: {error}") from error
+
+    def golden_scans(self) -> list[list[Picture]]:
+        """Return the pictures of each golden scan."""
+        return [[_picture(self.package.files[p.file], p) for p in golden.pictures] for golden in self.manifest.golden]
 
     def _decode(self, look: Look, threshold: float) -> Decoded:
         feeds, placement = prepare(look, self.manifest.inputs)
         return decode(self.manifest, self._runtime.run(feeds), placement, threshold)
 
-    def _prove(self, golden: Golden) -> None:
-        pictures = [_picture(self.package.files[p.file], p) for p in golden.pictures]
+    def _prove(self, golden: Golden, pictures: list[Picture]) -> None:
         look = look_at(views(pictures)[0])
         outputs = self._runtime.run(prepare(look, self.manifest.inputs)[0])
         expected = _arrays(self.package.files[golden.outputs], golden.outputs)

@@ -90,7 +90,7 @@ def _inspect(file: Path, model: Model, elevated: bool) -> Inspected:
         return round((time.perf_counter() - started) * 1000, 1)
 
     try:
-        scan = _read(file)
+        scan = read_scan(file)
         if not scan.pictures:
             return Inspected(file, ms(), scan, reason=scan.problem or "there is no picture in the file")
         judgement = model.judge(scan.pictures, elevated)
@@ -101,7 +101,8 @@ def _inspect(file: Path, model: Model, elevated: bool) -> Inspected:
     return Inspected(file, ms(), scan, judgement)
 
 
-def _read(file: Path) -> Scan:
+def read_scan(file: Path) -> Scan:
+    """Return the scan in a file. Raises ModelError, ProtocolError or OSError where there is none to read."""
     from drivers.clock import SystemClock
     from drivers.folder import codec
 
