@@ -6,6 +6,7 @@ package loads neither ONNX Runtime nor OpenCV; `load` does.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from inference.model import Model
 
 __all__ = ["Found", "Judgement", "Model", "load", "thumbnail"]
+
+# ONNX Runtime's official builds report to their maker, and leave an identifier on the disk, unless they are told not to
+# before they are loaded. What a lane sees is nobody else's business.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def load(name_or_path: str | Path, threads: int = 0) -> Model:
