@@ -66,8 +66,9 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a ledger for writing: WAL, every commit on disk before it returns. Raises sqlite3.DatabaseError."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
-        db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        if db.execute("PRAGMA page_count").fetchone() == (0,):
+            db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA wal_autocheckpoint=0")
