@@ -25,10 +25,11 @@ lint: .venv/.installed-lint ## format, style, types, and which package may impor
 	done; exit $$status
 
 bench: .venv/.installed-run ## measure, and print the machine with the figures
-	@set -e; for each in benchmarks/bench_*.py; do echo "==> $$each"; $(BIN)/python "$$each" $(ARGS); done
+	@echo "$$(uname -srm), $$(nproc) cores, commit $$(git rev-parse --short HEAD)"
+	@set -e; for each in $$(ls benchmarks/*.py | grep -v /_); do echo "==> $$each"; $(BIN)/python "$$each" $(ARGS); done
 
-torture: .venv/.installed-test ## kills, stalls, full disks: for longer than `make test` does
-	@JAITF_EDGE_TORTURE=long $(BIN)/pytest -q -m torture --timeout 3600 $(ARGS)
+torture: .venv/.installed-test ## kills, stalls, full disks, for as long as you like: ARGS="--trials 1000 --seed 7"
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

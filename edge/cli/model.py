@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inference.manifest import Manifest
     from inference.package import Package
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, epilog="Example: jaitf-edge model list")
 
 PackageArgument = Annotated[str, typer.Argument(metavar="PKG", help="A built-in name, a folder or a zip.")]
 
