@@ -107,7 +107,7 @@ def damage(path: Path, page: int, pages: int = 1) -> None:
 
 async def test_a_damaged_ledger_is_set_aside_and_its_rows_are_saved(folder, make_ledger, clock, ask):
     old, hits = await filled(make_ledger, clock, 60)
-    rows_at = (folder / "ledger.db").read_bytes().find(hits[30].hit_id.encode())
+    rows_at = (folder / "ledger.db").read_bytes().find(f"{hits[30].hit_id}:0".encode())
     damage(folder / "ledger.db", rows_at // store.PAGE_BYTES)
     new = make_ledger()
     new.start()
@@ -176,7 +176,7 @@ async def test_what_is_no_database_at_all_is_set_aside(folder, make_ledger):
 
 
 async def test_a_damaged_ledger_of_an_earlier_version_is_saved_too(folder, make_ledger, clock, monkeypatch, ask):
-    _, hits = await filled(make_ledger, clock, 40)
+    await filled(make_ledger, clock, 40)
     damage(folder / "ledger.db", (folder / "ledger.db").stat().st_size // store.PAGE_BYTES - 2)
     later = [*store.migrations(), (99, "ALTER TABLE hit ADD COLUMN later TEXT;")]
     monkeypatch.setattr(store, "migrations", lambda: later)
