@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -39,6 +39,7 @@ _FORMATS = (
 )
 #: A DICOM file's prefix stands behind a preamble of 128 bytes, which may itself look like a TIFF.
 _DICM = slice(128, 132)
+_PERSON_IMAGE = "person-image"  # the code of drivers.dicos.codec.PersonImage, known without importing it
 _DICOS_NAMES = (".dcs", ".dcm", ".dicom")
 
 
@@ -63,13 +64,20 @@ def read(data: bytes, name: str, at: Stamp) -> Scan:
 
 def is_person_picture(error: ProtocolError) -> bool:
     """Return whether `read` refused a picture of a person: such a file is removed and not kept."""
-    return error.code == "person-image"
+    return error.code == _PERSON_IMAGE
 
 
 def _dicos(data: bytes, name: str, at: Stamp) -> Scan:
     from drivers.dicos import codec as dicos  # only a folder that gets such files pays for pydicom
 
-    return dicos.read_file(data, name, at)
+    try:
+        scan = dicos.read_file(data, name, at)
+    except dicos.PersonImage:
+        raise
+    except ProtocolError as error:
+        # A DICOM file may be cut anywhere and fail in any way: its writer gets the time to go on.
+        raise CutShort(str(error)) from None
+    return replace(scan, key=hashlib.sha256(data).hexdigest(), answer_repeats=False)
 
 
 def _pictures(data: bytes, name: str, at: Stamp, form: _Format) -> Scan:

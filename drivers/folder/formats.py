@@ -17,7 +17,7 @@ from drivers.wire import MAX_SIDE
 
 
 class CutShort(ProtocolError):
-    """The file ends before its picture does: damaged, or not yet written to its end."""
+    """The file ends before its picture does, or may do so: damaged, or not yet written to its end."""
 
 
 MAX_DECODED_BYTES = 128 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from drivers.contract import Settings
 
@@ -29,7 +29,7 @@ MIB = 1024 * 1024
 class FolderSettings(Settings):
     """The `[settings]` of a `folder` device."""
 
-    path: Path = Field(description="the export folder, as an absolute path")
+    path: Path = Field(description="the export folder")
     settle_ms: int = Field(
         500, ge=50, le=60_000, description="a file counts once its size and time have not changed for so long"
     )
@@ -52,10 +52,3 @@ class FolderSettings(Settings):
         False,
         description="the folder is the mount point of a network share: down while nothing is mounted there",
     )
-
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        if not path.is_absolute():
-            raise ValueError(f"must be an absolute path, like /srv/{path}")
-        return path

@@ -6,23 +6,29 @@ import hashlib
 import struct
 import subprocess
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from drivers.clock import Stamp
 from drivers.contract import Energy, Picture, Polarity
+from drivers.dicos.uids import PERSONS
 from drivers.errors import ProtocolError
-from drivers.folder.codec import read
+from drivers.folder.codec import is_person_picture, read
 from drivers.folder.formats import CutShort
 from drivers.wire import MAX_SIDE
 from tests.pictures import FILES, coded, colour8, grey8, grey16
 
 AT = Stamp(1_000, 2_000)
+PERSON = sorted(PERSONS)[0]
 
 
 def pixels(picture: Picture) -> np.ndarray:
@@ -215,6 +221,50 @@ def test_damaged_compressed_data_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_named_so(data: bytes) -> None:
     with pytest.raises(ProtocolError, match="neither PNG, JPEG, TIFF nor DICOS"):
         read(data, "notes.txt", AT)
+
+
+def dicom(sop_class: str = "1.2.840.10008.5.1.4.1.1.501.2.1", rows: int = 4) -> bytes:
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = sop_class
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    ds.PatientID, ds.TypeOfPatientID = "0220123456", "BARCODE"
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = rows, 5, 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
+    ds.PixelData = grey16(rows=4, columns=5).tobytes()
+    buffer = BytesIO()
+    pydicom.dcmwrite(buffer, ds, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_a_dicos_file_is_read_by_its_own_codec() -> None:
+    data = dicom()
+    scan = read(data, "export.bin", AT)
+    assert scan.media_type == "application/dicom"
+    assert scan.item.id == "0220123456"
+    assert np.array_equal(pixels(scan.pictures[0]), grey16(rows=4, columns=5))
+    assert (scan.key, scan.answer_repeats) == (hashlib.sha256(data).hexdigest(), False)
+
+
+@pytest.mark.parametrize("kept", [140, 200, 350, -1])
+def test_a_dicos_file_cut_in_two_is_refused_as_cut_short(kept: int) -> None:
+    with pytest.raises(CutShort):
+        read(dicom()[:kept], "export.dcs", AT)
+
+
+def test_a_dicos_file_that_claims_a_huge_image_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="cut off|over the limit"):
+        read(dicom(rows=60_000), "bomb.dcs", AT)
+
+
+def test_a_picture_of_a_person_is_told_from_other_bad_files() -> None:
+    with pytest.raises(ProtocolError) as person:
+        read(dicom(PERSON), "a.dcs", AT)
+    assert is_person_picture(person.value)
+    with pytest.raises(ProtocolError) as other:
+        read(dicom()[:200], "a.dcs", AT)
+    assert not is_person_picture(other.value)
 
 
 @settings(max_examples=150, deadline=None)

@@ -499,8 +499,3 @@ async def test_probe_says_what_is_wrong(export: Path) -> None:
     report = await FolderDriver(FolderSettings(path=export / "missing")).probe(5)
     assert not report.ok
     assert report.mend and "create the folder" in report.mend
-
-
-def test_a_relative_path_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be an absolute path"):
-        FolderSettings(path=Path("export"))
