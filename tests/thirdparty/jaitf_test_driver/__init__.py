@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import Literal
 
 from drivers.clock import Stamp
@@ -42,6 +43,7 @@ class TestSettings(Settings):
     after: int = 5
     distinct: bool = True
     scans: bool = False
+    acks: Path | None = None  # a file that takes the name of each observation that the core says is committed
 
 
 class TestDriver(Driver):
@@ -57,15 +59,14 @@ class TestDriver(Driver):
         settings = self.settings
         port.state(DeviceState.UP, "", "", serial="T-1")
         number = 0
-        tasks: set[asyncio.Task[Outcome]] = set()
+        self._run = port.clock.now().monotonic_ns
+        tasks: set[asyncio.Task[None]] = set()
         while not settings.count or number < settings.count:
             number += 1
             if settings.fault and number > settings.after:
                 await self._misbehave(port)
             at = port.clock.now()
-            task = asyncio.create_task(
-                port.emit(self._scan(at, number) if settings.scans else self._reading(at, number))
-            )
+            task = asyncio.create_task(self._emit(port, at, number))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             port.progress()
@@ -74,8 +75,18 @@ class TestDriver(Driver):
             port.progress()
             await asyncio.sleep(0.5)
 
+    async def _emit(self, port: Port, at: Stamp, number: int) -> None:
+        outcome = await port.emit(self._scan(at, number) if self.settings.scans else self._reading(at, number))
+        if self.settings.acks and outcome is Outcome.COMMITTED:
+            with self.settings.acks.open("a") as acks:
+                acks.write(f"{self._name(number)}\n")
+
+    def _name(self, number: int) -> str | int:
+        """What an observation is known by: with `acks`, a name that no other run of this driver gives again."""
+        return f"{self._run}-{number}" if self.settings.acks else number
+
     def _reading(self, at: Stamp, number: int) -> Reading:
-        finding = Finding("counter", Measurement("counter", number))
+        finding = Finding("counter", Measurement("counter", self._name(number)))
         return Reading(at, {"count": number}, (finding,), number.to_bytes(4, "big"), distinct=self.settings.distinct)
 
     def _scan(self, at: Stamp, number: int) -> Scan:

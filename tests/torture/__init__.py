@@ -1,0 +1,1 @@
+"""Kills, stalls, cut cables, full disks and power cuts, and an oracle that says whether a hit was lost."""
