@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,10 +55,13 @@ def demo(
 
 def _hit_line(heard: Heard) -> str:
     data = heard.body["data"]
-    threats = ", ".join(
-        f"{threat['label']} {threat['score']:.2f}" if threat.get("score") is not None else threat["label"]
-        for threat in data["threats"]
-    )
+    threats = ", ".join(_threat(threat) for threat in data["threats"])
     item = data["item"]
     tag = f"bag {item['bag_tag']}" if item.get("bag_tag") else f"scan {item['scan_id']}"
     return f"{data['observed_at'][11:19]}  {data['severity']:<8}  {data['device']:<8}  {threats}  {tag}"
+
+
+def _threat(threat: dict[str, Any]) -> str:
+    if measurement := threat.get("measurement"):
+        return f"{threat['label']} {measurement['value']} {measurement['unit']}".rstrip()
+    return f"{threat['label']} {threat['score']:.2f}" if threat.get("score") is not None else str(threat["label"])
