@@ -154,7 +154,9 @@ def graph() -> bytes:
     )
     bounded = g.add("Clip", thick, g.constant(1e-5), g.constant(1 - 1e-5))
     odds = g.add("Log", g.add("Div", bounded, g.add("Sub", g.constant(1.0), bounded)))
-    g.nodes.append(helper.make_node("Min", [weighed, odds], ["logits"]))
+    # Where nothing is dense, bags still rank by their densest spot, far below any alarm.
+    floor = g.linear(g.add("Min", odds, g.constant(0.0)), 0.5, -5.0)
+    g.nodes.append(helper.make_node("Max", [g.add("Min", weighed, odds), floor], ["logits"]))
     model = helper.make_model(
         helper.make_graph(
             g.nodes,
