@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 DEVICES = {
+    "modbus": ("simulators.modbus.cli", "a Modbus/TCP device: a rising counter, contacts, a level, a temperature"),
     "tip": ("simulators.xray.tip_command", "no device: puts a simulated threat into a picture of an ordinary bag"),
     "xray": (
         "simulators.xray.command",

@@ -1,0 +1,183 @@
+"""The one module that touches pymodbus: one connection, requests with a deadline, and our own errors.
+
+pymodbus renames its interface in minor versions, reconnects on its own terms, and says why a connection failed only in
+its log; here is where that ends. Reconnecting is the caller's business: a request that is not answered in time ends the
+connection, so that its late answer, or the second half of one, cannot be taken for the answer to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
+
+from drivers.errors import DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, ProtocolError
+from drivers.modbus.settings import Table
+
+# What it would log is said by the exceptions below, once, and not on every retry.
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
+
+#: Exception codes (Modbus Application Protocol 1.1b3, section 7): what they mean, and the mend.
+_EXCEPTIONS = {
+    1: "illegal function: the device does not have this table",
+    2: "illegal address: the device has no such registers; compare address and table with its manual",
+    3: "illegal value: the device refuses to give so many registers at once",
+    4: "device failure: the device reports a fault of its own",
+    5: "acknowledge: the device needs longer; raise poll_ms",
+    6: "busy: the device has no time; raise poll_ms",
+    8: "memory parity error: the device reports a fault of its own",
+    10: "gateway path unavailable: the gateway does not reach this unit; check unit",
+    11: "gateway target does not respond: nothing answers behind the gateway; check unit, wiring and power",
+}
+
+
+class ExceptionReply(DeviceRefused):
+    """The device answered with a Modbus exception; `number` is its code."""
+
+    def __init__(self, what: str, number: int) -> None:
+        super().__init__(f"{what}: exception {number}, {_EXCEPTIONS.get(number, 'unknown')}")
+        self.number = number
+
+
+class ModbusLink:
+    """One Modbus/TCP connection to one unit; connects when first used, and again when used after `close`."""
+
+    def __init__(self, host: str, port: int, unit: int, timeout_s: float) -> None:
+        self._host = host
+        self._port = port
+        self._unit = unit
+        self._timeout_s = timeout_s
+        self._client: AsyncModbusTcpClient | None = None
+        self._failure: OSError | None = None
+
+    async def connect(self) -> None:
+        """Connect afresh; raises LinkLost, LinkTimeout or LinkDenied."""
+        self.close()
+        client = AsyncModbusTcpClient(
+            self._host,
+            port=self._port,
+            # Our deadline comes first; this one only backs it up.
+            timeout=2 * self._timeout_s,
+            retries=0,
+            reconnect_delay=0,
+            trace_connect=self._on_connection,
+        )
+        create = client.ctx.call_create
+
+        async def create_and_tell() -> Any:
+            try:
+                return await create()
+            except OSError as error:
+                self._failure = error
+                raise
+
+        client.ctx.call_create = create_and_tell
+        self._failure = None
+        self._client = client
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connected = await client.connect()
+        except TimeoutError:
+            self.close()
+            raise LinkTimeout(
+                f"{self._where}: no connection within {self._timeout_s:g} s; power, cable, address?"
+            ) from None
+        if not connected:
+            self.close()
+            raise self._why_not()
+
+    def close(self) -> None:
+        """End the connection; safe to call at any time."""
+        client, self._client = self._client, None
+        if client:
+            client.close()
+
+    async def read(self, table: Table, start: int, count: int) -> list[int]:
+        """Return `count` values of a table (bits as 0 and 1) from `start` on.
+
+        Raises ExceptionReply where the device says no, LinkTimeout where it says nothing, ProtocolError where it says
+        something else (both end the connection), LinkLost where the connection ends.
+        """
+        if self._client is None:
+            await self.connect()
+        client = self._client
+        assert client is not None
+        what = f"{self._where}: reading {count} of {table} from {start}"
+        requests: dict[Table, Callable[..., Awaitable[ModbusPDU]]] = {
+            Table.HOLDING: client.read_holding_registers,
+            Table.INPUT: client.read_input_registers,
+            Table.COIL: client.read_coils,
+            Table.DISCRETE: client.read_discrete_inputs,
+        }
+        reply = await self._ask(what, lambda: requests[table](start, count=count, device_id=self._unit))
+        values: list[int] = [int(bit) for bit in reply.bits[:count]] if table.of_bits else list(reply.registers)
+        if len(values) != count:
+            self.close()
+            raise ProtocolError(f"{what}: {len(values)} came")
+        return values
+
+    async def identity(self) -> dict[str, str]:
+        """Return what the device says of itself (vendor, product, revision); empty where it does not have that."""
+        if self._client is None:
+            await self.connect()
+        client = self._client
+        assert client is not None
+        try:
+            reply = await self._ask(
+                f"{self._where}: asking for identity", lambda: client.read_device_information(device_id=self._unit)
+            )
+        except (ExceptionReply, LinkTimeout, ProtocolError):
+            return {}
+        names = {0: "vendor", 1: "product", 2: "revision"}
+        information: dict[int, Any] = getattr(reply, "information", {})
+        return {names[key]: _text(value) for key, value in information.items() if key in names}
+
+    @property
+    def _where(self) -> str:
+        return f"{self._host}:{self._port} unit {self._unit}"
+
+    async def _ask(self, what: str, request: Callable[[], Awaitable[ModbusPDU]]) -> ModbusPDU:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reply = await request()
+        except TimeoutError:
+            self.close()
+            raise LinkTimeout(f"{what}: no answer within {self._timeout_s:g} s") from None
+        except ConnectionException:
+            self.close()
+            raise LinkLost(f"{what}: the device closed the connection") from None
+        except ModbusException as error:
+            self.close()
+            raise ProtocolError(f"{what}: {error}") from None
+        if isinstance(reply, ExceptionResponse):
+            raise ExceptionReply(what, reply.exception_code)
+        return reply
+
+    def _on_connection(self, connected: bool) -> None:
+        """Wake the request under way when the connection ends; pymodbus would let it wait for its deadline."""
+        client = self._client
+        if not connected and client and not client.ctx.response_future.done():
+            client.ctx.response_future.set_exception(ConnectionException("connection ended"))
+
+    def _why_not(self) -> LinkError:
+        error = self._failure
+        if error is None:
+            return LinkTimeout(f"{self._where}: no connection within {self._timeout_s:g} s; power, cable, address?")
+        text = f"{self._where}: {error.strerror or error}"
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return LinkDenied(f"{text}; a firewall or sandbox of this machine forbids it")
+        if error.errno == errno.ECONNREFUSED:
+            return LinkLost(
+                f"{text}; the machine is there, but no Modbus server on this port, or it has no connection left"
+            )
+        return LinkLost(f"{text}; power, cable, address?")
+
+
+def _text(value: Any) -> str:
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)

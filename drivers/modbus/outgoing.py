@@ -1,0 +1,56 @@
+"""Readings on their way to the core: handed over in order, many at once, and not forgotten when the device is lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from drivers.contract import Outcome, Port, Reading
+
+MAX_WAITING = 2048
+FIRST_RETRY_S, MAX_RETRY_S = 0.5, 15.0
+
+
+class Outgoing:
+    """Emits readings in tasks of their own, so that polling never waits for a commit.
+
+    It outlives the connection to the device: what was seen is handed over though the device is gone by then.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self.refused = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether so many wait that nothing more may be seen until the core has caught up."""
+        return len(self._tasks) >= MAX_WAITING
+
+    def push(self, port: Port, reading: Reading) -> asyncio.Task[None]:
+        """Start handing a reading over; tasks reach the port in the order in which they were made."""
+        task = asyncio.get_running_loop().create_task(self._emit(port, reading))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def check(self) -> None:
+        """Raise what handing over failed with, if it did: then the core is gone, or the wire broken."""
+        if self._failure:
+            raise self._failure
+
+    async def _emit(self, port: Port, reading: Reading) -> None:
+        wait_s = FIRST_RETRY_S
+        refused = False
+        try:
+            while await port.emit(reading) is Outcome.REFUSED:
+                self.refused += not refused
+                refused = True
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, MAX_RETRY_S)
+        finally:
+            self.refused -= refused
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()):
+            self._failure = failure

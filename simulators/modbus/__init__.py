@@ -1,0 +1,1 @@
+"""A simulated Modbus device: a counter, status bits and a few measured values."""
