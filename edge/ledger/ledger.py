@@ -319,9 +319,9 @@ class Ledger:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _free(self) -> bool:
-        """Give the disk room back: the log, the ballast, then what matters least; return whether to try again."""
-        self._checkpoint("TRUNCATE")
+        """Give the disk room back: the ballast, the log, then what matters least; return whether to try again."""
         dropped = drop_ballast(self.folder)
+        self._checkpoint("TRUNCATE")  # after the ballast: the ledger may have to grow before its log can shrink
         self._enter(StoreState.RESERVE, "the disk is full: what is left is kept for hits")
         freed = False
         try:
@@ -353,7 +353,7 @@ class Ledger:
         """Keep the log short; once a minute, and each idle second of a bad state, see what can be mended."""
         wal = Path(f"{self.folder / store.FILE}-wal")
         size = wal.stat().st_size if wal.exists() else 0
-        if size > CHECKPOINT_BYTES * (1 if idle else 4):
+        if size > CHECKPOINT_BYTES * (1 if idle else 2):
             self._checkpoint("TRUNCATE" if idle else "PASSIVE")
         now_ns = self._clock.now().monotonic_ns
         due = now_ns - self._housekept_ns >= HOUSEKEEPING_S * 1e9
@@ -368,7 +368,9 @@ class Ledger:
             if self.state in (StoreState.FULL, StoreState.FAILING):
                 now = str(self._clock.now().wall_ns)
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('recovered_ns', ?)", (now,))
-        self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+        if self.state is StoreState.OK:  # it moves pages through the log, and that takes room before it gives any
+            # As a script: `execute` would take the pragma's first step for all of it, and free one page.
+            self._db.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
         self.room.take_ballast()
         self._assess()
 

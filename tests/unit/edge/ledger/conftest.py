@@ -81,7 +81,8 @@ def ask(folder):
     """`ask("SELECT ...")` returns the rows of the test's ledger, read beside its writer."""
 
     def run(sql, *values, at=None):
-        with contextlib.closing(sqlite3.connect((at or folder) / "ledger.db")) as db:
+        uri = f"{((at or folder) / 'ledger.db').as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
             return db.execute(sql, values).fetchall()
 
     return run

@@ -175,6 +175,7 @@ async def test_marks_wait_for_a_disk_that_refuses_and_are_written_then(ledger, c
     broken = sqlite3.OperationalError("disk I/O error")
     with monkeypatch.context() as patch:
         patch.setattr("edge.ledger.batch.Batch.write_marks", lambda *_: (_ for _ in ()).throw(broken))
+        patch.setattr(module.Ledger, "_mend", lambda _: None)
         ledger.mark(Mark(received=[1]))
         await until(lambda: ledger.state is StoreState.FAILING)
     await until(lambda: ask("SELECT received_ns IS NOT NULL FROM hit") == [(1,)])
