@@ -27,6 +27,11 @@ class Device:
     last_observation_at: str
     stale: bool
 
+    @property
+    def troubled(self) -> bool:
+        """Say whether it does not work as it should, as far as is known now."""
+        return self.state in ("down", "degraded") and not self.stale
+
 
 @dataclass(frozen=True, slots=True)
 class Appliance:
@@ -87,7 +92,8 @@ class Board:
     broker_since: str
     topic: str
     appliances: tuple[Appliance, ...]
-    counts: tuple[Count, ...]
+    hits: Count
+    verdicts: tuple[Count, ...]
     missing: int
     gaps: tuple[Gap, ...]
     conflicts: Count
@@ -99,6 +105,11 @@ class Board:
     def online(self) -> int:
         """Return how many appliances are online."""
         return sum(each.state == "online" for each in self.appliances)
+
+    @property
+    def troubled(self) -> int:
+        """Return how many devices of appliances that are online do not work as they should."""
+        return sum(device.troubled for each in self.appliances for device in each.devices)
 
 
 def _number(value: object) -> float:
@@ -142,6 +153,16 @@ def _appliance(row: sqlite3.Row, devices: tuple[Device, ...]) -> Appliance:
     )
 
 
+def _worst_first(each: Appliance) -> tuple[int, str, str]:
+    if each.state == "offline":
+        rank = 0
+    elif each.blind or each.storage or any(device.troubled for device in each.devices):
+        rank = 1
+    else:
+        rank = 2
+    return rank, each.site, each.edge
+
+
 def board(reader: Reader, broker: Standing, topic: str, now_ms: int) -> Board:
     """Return the board as the store stands now."""
     rows = reader.appliances()
@@ -161,12 +182,14 @@ def board(reader: Reader, broker: Standing, topic: str, now_ms: int) -> Board:
         )
     day, ever = (Counter(counts) for counts in reader.tallies(now_ms - DAY_MS))
     gaps = tuple(reader.gaps())
+    appliances = [_appliance(row, tuple(devices.get((row["site"], row["edge"]), ()))) for row in rows]
     return Board(
         broker=broker,
         broker_since=stamp(broker.since_ms),
         topic=topic,
-        appliances=tuple(_appliance(row, tuple(devices.get((row["site"], row["edge"]), ()))) for row in rows),
-        counts=tuple(Count(what, day[what], ever[what]) for what in ("hit", *VERDICTS)),
+        appliances=tuple(sorted(appliances, key=_worst_first)),
+        hits=Count("hit", day["hit"], ever["hit"]),
+        verdicts=tuple(Count(what, day[what], ever[what]) for what in VERDICTS),
         missing=sum(gap.missing for gap in gaps),
         gaps=gaps,
         conflicts=Count("conflict", day["conflict"], ever["conflict"]),

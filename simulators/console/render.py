@@ -27,8 +27,8 @@ def _percent(value: float) -> float:
     return round(min(1.0, max(0.0, value)) * 100, 1)
 
 
-def _short(value: float) -> str:
-    return f"{value:g}" if abs(value) < 1e6 else f"{value:.3g}"
+def _pixels(value: float) -> str:
+    return f"{value:.0f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _grouped(value: int) -> str:
@@ -51,7 +51,7 @@ class Renderer:
             "utc_clock": _utc_clock,
             "score": _score,
             "percent": _percent,
-            "short": _short,
+            "pixels": _pixels,
             "grouped": _grouped,
             "stamp": stamp,
         }

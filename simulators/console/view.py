@@ -130,7 +130,9 @@ def _corroboration(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
     named = (
-        " · ".join(filter(None, (text(each.get("kind")), text(each.get("device"))))) if isinstance(each, dict) else ""
+        " · ".join(filter(None, (text(each.get("kind")).replace("_", " "), text(each.get("device")))))
+        if isinstance(each, dict)
+        else ""
         for each in value[:MAX_LISTED]
     )
     return tuple(filter(None, named))

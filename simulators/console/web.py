@@ -30,7 +30,12 @@ MAX_LIMIT = 500
 MAX_LISTENERS = 200
 NEWS_EVERY_S = 0.25
 HEARTBEAT_S = 15.0
-STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
+STATIC = {
+    "console.css": "text/css",
+    "console.js": "text/javascript",
+    "theme.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 
 class Pages:

@@ -4,14 +4,16 @@
   const MOST_CARDS = 300;
   const body = document.body;
   const lang = document.documentElement.lang;
+  const locale = navigator.languages.find((each) => each.split("-")[0] === lang) ?? lang; // British or American dates
   const hits = document.getElementById("hits");
   const view = document.getElementById("view");
   const find = (id) => document.getElementById(id);
 
-  const clockTime = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-  const dayTime = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const nowTime = new Intl.DateTimeFormat(lang, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" });
-  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always", style: "short" });
+  const clockTime = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const dayTime = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const localTime = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" });
+  const nowTime = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
   const UNITS = [["second", 1, 60], ["minute", 60, 60], ["hour", 3600, 48], ["day", 86400, Infinity]];
 
   // Times: the server writes UTC; the reader's own time zone is shown where it is short, both in the title.
@@ -20,6 +22,13 @@
     const [unit, size] = UNITS.find(([, size_, most]) => s / size_ < most);
     return relative.format(-Math.floor(s / size), unit);
   };
+  const addLocal = (time, at) => {
+    if (time.nextElementSibling?.matches(".local")) return;
+    const local = document.createElement("span");
+    local.className = "local dim";
+    local.textContent = localTime.format(at);
+    time.after(" ", local);
+  };
   const showTimes = (root) => {
     for (const time of root.querySelectorAll("time[data-show]")) {
       const at = new Date(time.dateTime);
@@ -27,6 +36,7 @@
       const show = time.dataset.show;
       if (show === "ago") time.textContent = ago(at.getTime());
       else if (show === "clock") time.textContent = (at.toDateString() === new Date().toDateString() ? clockTime : dayTime).format(at);
+      else if (show === "full" && at.getTimezoneOffset() !== 0) addLocal(time, at);
     }
   };
   const tick = () => {
@@ -52,7 +62,7 @@
     let place = hits.firstElementChild;
     while (place && newer(place, card)) place = place.nextElementSibling;
     if (place === null && find("older") && hits.children.length) return; // it belongs to an older page
-    if (!quiet) card.classList.add("fresh");
+    if (!quiet && old?.dataset.rev !== card.dataset.rev) card.classList.add("fresh");
     showTimes(card);
     hits.insertBefore(card, place);
     if (focused) card.querySelector("a").focus({ preventScroll: true });
@@ -170,6 +180,15 @@
   document.addEventListener("visibilitychange", showUnseen);
   document.addEventListener("keydown", onKey);
   find("new").addEventListener("click", toNewest);
+  const theme = document.documentElement.dataset;
+  const nameTheme = () => { find("theme").textContent = theme.theme === "light" ? find("theme").dataset.dark : find("theme").dataset.light; };
+  nameTheme();
+  find("theme").hidden = false;
+  find("theme").addEventListener("click", () => {
+    theme.theme = theme.theme === "light" ? "dark" : "light";
+    localStorage.setItem("theme", theme.theme);
+    nameTheme();
+  });
   find("keys").hidden = false;
   find("keys").addEventListener("click", () => find("help").showModal());
   listen();

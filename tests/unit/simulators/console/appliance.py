@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -82,11 +83,17 @@ class Appliance:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, f"{site}-{edge}", protocol=paho.MQTTv5)
         self._client.max_inflight_messages_set(20)
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self.topic}/down/#", qos=1)
-        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.reconnect_delay_set(0.1, 0.5)
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert self._ready.wait(10), "the broker does not answer"
+
+    def _on_subscribe(self, *_: object) -> None:
+        self._ready.set()
+        with self._news:
+            self._news.notify_all()
 
     def _on_message(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
         body = json.loads(message.payload)
@@ -109,6 +116,17 @@ class Appliance:
             enough = self._news.wait_for(lambda: len({each[:2] for each in self.receipts}) >= number, timeout_s)
             assert enough, f"{len(self.receipts)} of {number} receipts"
             return {each[:2] for each in self.receipts}
+
+    def wait_until(self, holds: Callable[[], bool], timeout_s: float = 30) -> None:
+        """Wait until something holds that changes with a receipt or a connection."""
+        with self._news:
+            assert self._news.wait_for(holds, timeout_s), f"{len(self.receipts)} receipts"
+
+    def is_connected(self) -> bool:
+        return self._client.is_connected()
+
+    def hear_with(self, on_message: Callable[[paho.Client, object, paho.MQTTMessage], None]) -> None:
+        self._client.on_message = on_message
 
     def close(self) -> None:
         self._client.disconnect()
