@@ -87,6 +87,7 @@ class Connection:
         self.window = WINDOW
         self._five = protocol == MQTTProtocolVersion.MQTTv5
         self._kept_session = kept_session
+        self._spoken_to = False
         self._connected = False
         self._subscribed = False
         self._refusal: ReasonCode | None = None
@@ -125,7 +126,9 @@ class Connection:
     @property
     def speaks_older(self) -> bool:
         """Say, after a failed `open`, whether the broker may speak only an older MQTT: it refused ours, or hung up."""
-        return self._five and (self._refusal is None or self._refusal.value == _UNSUPPORTED_PROTOCOL)
+        return (
+            self._five and self._spoken_to and (self._refusal is None or self._refusal.value == _UNSUPPORTED_PROTOCOL)
+        )
 
     def open(self, wake: socket.socket, subscribe: str | None = None) -> None:
         """Connect, and subscribe where asked, within the deadline; give up when `wake` becomes readable.
@@ -147,6 +150,7 @@ class Connection:
                 self._client.connect(host, port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
             raise LinkDown(f"{self.address}: {error}") from error
+        self._spoken_to = True
         deadline = time.monotonic() + CONNECT_DEADLINE_S
         self._until(lambda: self._connected, deadline, wake)
         if subscribe is not None:
