@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from drivers.contract import Picture
 from drivers.errors import ModelError
 from inference.judgement import Found, Judgement
 from inference.look import Look, Shown, look_at, views
-from inference.normalise import Plane
+from inference.normalise import Plane, bag_region
 
 THUMBNAIL_SIDE = 720
 _QUALITIES = (88, 78, 66, 52, 38, 25)
@@ -23,7 +24,7 @@ _FACE = cv2.FONT_HERSHEY_SIMPLEX
 
 def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int) -> bytes:
     """Draw a thumbnail; see `inference.thumbnail`."""
-    drawn = overlay(pictures, judgement, THUMBNAIL_SIDE)
+    drawn = _draw(_decisive(pictures, judgement), judgement, THUMBNAIL_SIDE, close=True)
     while True:
         for quality in _QUALITIES:
             if len(data := jpeg(drawn, quality)) <= max_bytes:
@@ -47,26 +48,47 @@ def overlay(pictures: Sequence[Picture], judgement: Judgement, side: int) -> Sho
 
     Raises ModelError where that view is not among the pictures or cannot be read.
     """
+    return _draw(_decisive(pictures, judgement), judgement, side, close=False)
+
+
+def _decisive(pictures: Sequence[Picture], judgement: Judgement) -> Look:
     for group in views(pictures):
         if group[0].view == judgement.view:
-            return _draw(look_at(group), judgement, side)
+            return look_at(group)
     raise ModelError(f"view {judgement.view} is not among the pictures")
 
 
-def _draw(look: Look, judgement: Judgement, side: int) -> Shown:
+def _draw(look: Look, judgement: Judgement, side: int, *, close: bool) -> Shown:
+    """Return the look with its findings; `close` cuts away the belt around the item, which shows nobody anything."""
+    own = [f for f in judgement.findings if f.view == judgement.view]
+    shown = _rendered(look)
+    if close:
+        shown, look, own = _closer(shown, look, own)
     factor = side / max(look.rows, look.columns)
     # A small picture is enlarged, so that a label beside a box can be read; not beyond what looks like pixels.
     factor = min(factor, 3.0)
     size = (max(1, round(look.columns * factor)), max(1, round(look.rows * factor)))
-    shown = _rendered(look)
     shrinks = size[0] < shown.shape[1]
     canvas = np.ascontiguousarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC))
-    own = [f for f in judgement.findings if f.view == judgement.view]
     for finding in reversed(own):
         _box(canvas, finding, factor)
     for finding in reversed(own):
         _label(canvas, finding, factor)
     return canvas
+
+
+def _closer(shown: Shown, look: Look, own: list[Found]) -> tuple[Shown, Look, list[Found]]:
+    """Cut look and picture to the item and all findings; the findings move along."""
+    left, top, right, bottom = bag_region(look.transmission)
+    fx, fy = look.columns / shown.shape[1], look.rows / shown.shape[0]
+    for x, y, width, height in (finding.box for finding in own):
+        left, top = min(left, int(x / fx)), min(top, int(y / fy))
+        right, bottom = max(right, round((x + width) / fx)), max(bottom, round((y + height) / fy))
+    left, top = max(left, 0), max(top, 0)
+    part = shown[top:bottom, left:right]
+    moved = [replace(f, box=(f.box[0] - left * fx, f.box[1] - top * fy, f.box[2], f.box[3])) for f in own]
+    rows, columns = max(1, round(part.shape[0] * fy)), max(1, round(part.shape[1] * fx))
+    return part, replace(look, rows=rows, columns=columns), moved
 
 
 def _rendered(look: Look) -> Shown:

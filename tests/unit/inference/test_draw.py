@@ -36,6 +36,17 @@ def test_a_thumbnail_is_a_jpeg_within_its_limit_with_the_box_in_it():
     assert red(shown).sum() > 500
 
 
+def test_a_thumbnail_shows_the_item_and_not_the_belt():
+    values = np.full((1000, 1000), 60_000, np.uint16)
+    values[600:900, 550:950] = 45_000
+    values[700:760, 800:860] = 500
+    shown = decoded(inference.thumbnail([grey_picture(values)], judgement((800, 700, 60, 60))))
+    rows, columns = shown.shape[:2]
+    assert 1.1 < columns / rows < 1.5  # the bag is 400 x 300; a thumbnail of the whole belt would be square
+    ys, xs = np.nonzero(red(shown))
+    assert xs.min() > 0.5 * columns and ys.max() > 0.3 * rows
+
+
 def test_without_a_finding_nothing_is_drawn():
     assert not red(decoded(inference.thumbnail([blob_picture(120, 70)], judgement()))).any()
 
