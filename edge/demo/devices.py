@@ -34,4 +34,19 @@ ae_title = "EDGE"
             *("--every-s", "1.5", "--threat-rate", "0.4", "--seed", "{seed}"),
         ),
     ),
+    SimulatedDevice(
+        name="portal-1",
+        configuration="""\
+driver = "modbus"
+[settings]
+url = "tcp://127.0.0.1:{port}"
+[[settings.points]]
+name = "alarm counter"
+table = "holding"
+address = 0
+alarm = "on_change"
+""",
+        simulator=("modbus", "--listen", "127.0.0.1:{port}", "--counter-hz", "0.15"),
+        simulator_listens=True,
+    ),
 )

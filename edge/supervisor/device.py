@@ -91,7 +91,8 @@ class DeviceService:
         start = wire.Start(
             device=self._config.name,
             driver=self._config.driver,
-            settings=self._config.settings.model_dump(mode="json"),
+            # As written and no more: a driver may mind whether a key was given, so defaults stay at home.
+            settings=self._config.settings.model_dump(mode="json", exclude_unset=True),
             state_dir=str(self._state_dir),
             window=self._window,
         )
