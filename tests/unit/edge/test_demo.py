@@ -18,13 +18,14 @@ QUIET = Tell(lambda words: None, lambda url: None, lambda hit: None)
 
 @pytest.fixture
 def parts(tmp_path, monkeypatch):
-    """Replace each of the demo's programs by a shell script: `parts(broker="...", console="...")`."""
+    """Replace each of the demo's programs by a shell script, one that only waits where none is given."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
 
     def make(**scripts):
-        for name, script in scripts.items():
+        ours = dict.fromkeys(("jaitf-sim", "jaitf-edge", "jaitf-console"), "exec sleep 60")
+        for name, script in {**ours, **scripts}.items():
             path = tmp_path / "bin" / name
             path.write_text(f"#!/bin/bash\n{script}\n")
             path.chmod(0o755)
@@ -76,14 +77,14 @@ async def test_a_part_that_ends_is_named_with_its_last_words(parts):
 
 async def test_a_part_that_never_comes_up_is_named(parts, monkeypatch):
     monkeypatch.setattr(lane, "START_DEADLINE_S", 0.5)
-    folder = parts(**{"jaitf-console": "exec sleep 60", "jaitf-edge": "exec sleep 60"})
+    folder = parts()
     with pytest.raises(DemoFailed, match=r"waited 0\.5 s for the console's page"):
         await lane.run(Options(), QUIET)
     assert list(folder.iterdir()) == [] and gone(folder)
 
 
 async def test_a_signal_while_it_sets_up_ends_it_in_order(parts):
-    folder = parts(**{"jaitf-console": "exec sleep 60", "jaitf-edge": "exec sleep 60"})
+    folder = parts()
     at_appliance = asyncio.Event()
     tell = Tell(lambda words: at_appliance.set() if "appliance" in words else None, QUIET.address, QUIET.hit)
     running = asyncio.create_task(lane.run(Options(), tell))
