@@ -114,6 +114,7 @@ class Ingest(threading.Thread):
             self._changed()
 
     def _one_connection(self) -> None:
+        self._writer.probe(self._now_ms())  # else a full disk would be found out with each message anew
         try:
             link = Link(self._address, self._writer.client_id, self._topics, self._protocol.version, self._now_ms)
         except (OSError, ValueError) as error:  # a certificate, key or password that cannot be read

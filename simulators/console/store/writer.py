@@ -89,6 +89,10 @@ class Writer:
             raise
         return self._batch.receipts
 
+    def probe(self, now_ms: int) -> None:
+        """Write something small. Raises sqlite3.Error where that cannot be done."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('written_ms', ?)", (str(now_ms),))
+
     def forget_old_digests(self, now_ms: int) -> None:
         """Drop the digests of verdicts too old to come again."""
         self._db.execute("DELETE FROM verdict_seen WHERE at_ms < ?", (now_ms - KEEP_DIGESTS_MS,))
