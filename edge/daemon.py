@@ -128,7 +128,7 @@ class Appliance:
         said = [Retained("up/birth", self._birth(session))]
         for name, status in self._supervisor.status.items():
             said.append(Retained(f"up/device/{name}", self._device_message(name, status)))
-        said.append(Retained("up/health", self._health.gather(self._clock_watch.state())))
+        said.append(Retained("up/health", self._health.gather(self._clock_watch.state()), qos=0))
         return said
 
     def _birth(self, session: str) -> Birth:

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from drivers.clock import Clock
-from drivers.errors import ConfigError, LinkError, LinkLost
+from drivers.errors import EdgeError, LinkLost
 from edge.config.model import Console
 from edge.courier.backoff import Backoff
 from edge.courier.link import TAKEN_OVER, BrokerRefused, Dropped, Limits, Link, Will
@@ -27,6 +27,7 @@ from edge.messages import MAX_DOWN_BYTES, Audit, Message, Receipt, StateMessage
 log = logging.getLogger("jaitf.courier")
 
 PUBACK_DEADLINE_S = 20.0
+SILENT_REFUSALS = 3
 TICK_S = 1.0
 GOODBYE_S = 2.0
 
@@ -37,6 +38,7 @@ class Retained:
 
     topic: str
     message: Message
+    qos: int = 1
 
 
 class Courier:
@@ -70,6 +72,7 @@ class Courier:
         self._link: Link | None = None
         self._lost: Dropped | None = None
         self._version: Literal[4, 5] = 5
+        self._silent_refusals = 0
         self._flagged = False
         self._goodbye: int | None = None
         self._said_goodbye = asyncio.Event()
@@ -102,9 +105,11 @@ class Courier:
                     began = self._clock.now().monotonic_ns
                     dropped = await self._serve(limits)
                     self._say_lost(f"connection lost: {dropped.reason}", dropped)
-                except (LinkError, ConfigError, OSError) as error:
+                except (EdgeError, OSError) as error:
                     dropped = None
                     self._say_lost(str(error), None)
+                    if self._link is not None:
+                        await self._link.abandon()
                 finally:
                     self.connected = False
                 fight = dropped is not None and dropped.code == TAKEN_OVER
@@ -115,7 +120,7 @@ class Courier:
 
     async def _connect(self) -> Limits:
         self.session = str(uuid.uuid4())
-        self._lost = None
+        self._lost = self._link = None
         self._link = Link(
             self._console,
             f"{self._identity.site}-{self._identity.edge}",
@@ -125,12 +130,25 @@ class Courier:
             version=self._version,
         )
         try:
-            return await self._link.open(Will(self._identity.topic("up/state"), self._state("offline").encoded()))
+            limits = await self._link.open(Will(self._identity.topic("up/state"), self._state("offline").encoded()))
         except BrokerRefused as refusal:
-            if refusal.version:
-                log.warning("the broker speaks MQTT 3.1.1 only")
-                self._version = 4
+            self._refused(refusal)
             raise
+        if self._silent_refusals:
+            # That the broker knows no 5 was a guess, if it was made; the next time starts with 5, and guesses sooner.
+            self._silent_refusals = SILENT_REFUSALS - 1 if self._version == 4 else 0
+            self._version = 5
+        return limits
+
+    def _refused(self, refusal: BrokerRefused) -> None:
+        """Go on with MQTT 3.1.1 where the broker says that it knows no 5, or hangs up on every 5 without a word."""
+        if self._version == 4:
+            self._version, self._silent_refusals = 5, 0
+            return
+        self._silent_refusals = self._silent_refusals + 1 if refusal.silent else 0
+        if refusal.version or self._silent_refusals >= SILENT_REFUSALS:
+            log.log(logging.DEBUG if refusal.silent else logging.WARNING, "trying MQTT 3.1.1: %s", refusal)
+            self._version = 4
 
     def _state(self, state: Literal["online", "stopped", "offline"]) -> StateMessage:
         assert self.session is not None
@@ -144,7 +162,7 @@ class Courier:
         self._link.subscribe(self._identity.topic("down/#"))
         self.tell("up/state", self._state("online"))
         for said in self._present(self.session):
-            self.tell(said.topic, said.message)
+            self.tell(said.topic, said.message, qos=said.qos)
         while self._lost is None:
             self._wake.clear()
             self._send(limits)
@@ -153,9 +171,8 @@ class Courier:
                     log.error("message %d is set aside: %s", number, reason)
                 self._ledger.mark(marks)
             await self._wait()
-            if self._stalled():
-                await self._link.abandon()
-                self._lost = Dropped(0, f"no PUBACK for {PUBACK_DEADLINE_S:.0f} s")
+            if self._lost is None and (reason := self._stalled()):
+                self._lost = Dropped(0, reason)
         self._pump.dropped(self._lost.code)
         if marks := self._pump.take_marks():
             self._ledger.mark(marks)
@@ -189,9 +206,13 @@ class Courier:
             async with asyncio.timeout(wait_s):
                 await self._wake.wait()
 
-    def _stalled(self) -> bool:
-        age_s = (self._clock.now().monotonic_ns - self._pump.oldest_flight_ns) / 1e9
-        return self._lost is None and self._pump.in_flight > 0 and age_s > PUBACK_DEADLINE_S
+    def _stalled(self) -> str:
+        """Return why this connection is of no use any more though nobody ended it, "" where it is."""
+        assert self._link is not None
+        if not self._link.alive:
+            return "the broker sent what is no MQTT"
+        age_s = (self._clock.now().monotonic_ns - self._pump.progress_ns) / 1e9
+        return f"no PUBACK for {age_s:.0f} s" if self._pump.in_flight > 0 and age_s > PUBACK_DEADLINE_S else ""
 
     def _puback(self, mid: int, code: int) -> None:
         if mid == self._goodbye:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +28,7 @@ from drivers.errors import ConfigError, LinkError, LinkLost, LinkTimeout
 from edge.config.model import Console
 
 CONNECT_DEADLINE_S = 10.0
+LEAVE_DEADLINE_S = 1.0
 KEEPALIVE_S = 15
 WILL_DELAY_S = 10
 SESSION_EXPIRY_S = 60
@@ -37,13 +40,17 @@ _UNSUPPORTED_VERSION = {0x84, 0x01}
 
 
 class BrokerRefused(LinkError):
-    """The broker answered, and said no; `version` says that it does not speak this version of MQTT."""
+    """The broker said no, or hung up before it said anything.
+
+    `version`: it does not speak this version of MQTT; `silent`: it hung up, which may mean the same.
+    """
 
     code = "broker-refused"
 
-    def __init__(self, reason: str, *, version: bool = False) -> None:
+    def __init__(self, reason: str, *, version: bool = False, silent: bool = False) -> None:
         super().__init__(reason)
         self.version = version
+        self.silent = silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,19 @@ def tls_context(console: Console) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=console.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if console.cert_file:
-        context.load_cert_chain(console.cert_file, console.key_file)
+        # A key under a passphrase is an error, not a question on a terminal that nobody sits at.
+        context.load_cert_chain(console.cert_file, console.key_file, password=lambda: "")
     return context
+
+
+def password(console: Console) -> str | None:
+    """Return the password of a console, None where it needs none. Raises ConfigError where its file cannot be read."""
+    if console.password_file is None:
+        return None
+    try:
+        return console.password_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"console.password_file: {console.password_file}: {error}") from None
 
 
 def _properties(packet: int, **values: int) -> Properties:
@@ -102,6 +120,10 @@ def _properties(packet: int, **values: int) -> Properties:
     for name, value in values.items():
         setattr(properties, name, value)
     return properties
+
+
+def _in_flight(properties: Properties | None) -> int:
+    return min(MAX_IN_FLIGHT, getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT))
 
 
 class Link:
@@ -125,6 +147,7 @@ class Link:
         self._version = version
         self._connected: asyncio.Future[Limits] = self._loop.create_future()
         self._dropped = False
+        self._thread: threading.Thread | None = None
         self._client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -139,13 +162,12 @@ class Link:
         client.on_message = self._message
         client.on_publish = self._published
         if console.username:
-            password = console.password_file.read_text().strip() if console.password_file else None
-            client.username_pw_set(console.username, password)
+            client.username_pw_set(console.username, password(console))
 
     async def open(self, will: Will) -> Limits:
         """Connect and return what the broker allows.
 
-        Raises LinkTimeout, LinkLost, or BrokerRefused with the broker's reason.
+        Raises LinkTimeout, LinkLost, or BrokerRefused with the broker's reason; the connection is then no more.
         """
         host, port, tls = address(self._console.url)
         client = self._client
@@ -165,14 +187,20 @@ class Link:
         except (OSError, ValueError) as error:
             raise LinkLost(f"{self._console.url}: {error}") from None
         client.loop_start()
+        self._thread = client._thread  # paho keeps it to itself, and says nothing when it dies of a malformed packet
         try:
             return await asyncio.wait_for(self._connected, CONNECT_DEADLINE_S)
         except TimeoutError:
-            await self._stop()
+            await self.abandon()
             raise LinkTimeout(f"{self._console.url}: no CONNACK for {CONNECT_DEADLINE_S:.0f} s") from None
         except LinkError:
-            await self._stop()
+            await self.abandon()
             raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether anyone still listens to the broker."""
+        return self._thread is not None and self._thread.is_alive()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry_s: int = 0) -> int:
         """Hand a message to the connection and return its packet id; `on_puback` tells of it. Raises LinkLost."""
@@ -180,7 +208,7 @@ class Link:
         if expiry_s and self._version == 5:
             properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
         info = self._client.publish(topic, payload, qos, retain, properties)
-        if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_QUEUE_SIZE):
+        if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise LinkLost(mqtt.error_string(info.rc))
         return info.mid
 
@@ -195,23 +223,30 @@ class Link:
             raise LinkLost(mqtt.error_string(result))
 
     async def close(self) -> None:
-        """Take leave of the broker, so that the will is not sent."""
+        """Take leave of the broker, so that the will is not sent; one that does not react is left anyway."""
         self._dropped = True
         with contextlib.suppress(ValueError):
             self._client.disconnect()
-        await self._stop()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, LEAVE_DEADLINE_S)
+        await self.abandon()
 
     async def abandon(self) -> None:
-        """Cut the connection without leave."""
+        """Cut the connection without leave. No callback comes after this."""
         self._dropped = True
         sock = self._client.socket()
-        if sock is not None:
+        if isinstance(sock, socket.socket):
+            # Shut down and not closed: that wakes paho's thread from its select, which then closes it.
             with contextlib.suppress(OSError):
-                sock.close()
-        await self._stop()
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        await asyncio.to_thread(self._stop)
+        if sock is not None:
+            sock.close()
 
-    async def _stop(self) -> None:
-        await asyncio.to_thread(self._client.loop_stop)
+    def _stop(self) -> None:
+        # paho looks whether its thread is there, and then joins it; in between the thread may end, and be None.
+        with contextlib.suppress(AttributeError):
+            self._client.loop_stop()
 
     # paho's thread from here on; everything is carried over into the event loop.
 
@@ -220,6 +255,8 @@ class Link:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _connect(self, _c: object, _u: object, _f: object, code: ReasonCode, properties: Properties | None) -> None:
+        # paho does not heed the broker's limit itself; beyond it the broker hangs up.
+        self._client.max_inflight_messages_set(_in_flight(properties))
         self._call(self._answered, code.value, str(code), properties)
 
     def _answered(self, code: int, reason: str, properties: Properties | None) -> None:
@@ -229,9 +266,8 @@ class Link:
             version = self._version == 5 and code in _UNSUPPORTED_VERSION
             self._connected.set_exception(BrokerRefused(f"{self._console.url}: {reason}", version=version))
             return
-        maximum = getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT) if properties else MAX_IN_FLIGHT
         packet = getattr(properties, "MaximumPacketSize", None) if properties else None
-        self._connected.set_result(Limits(min(MAX_IN_FLIGHT, maximum), packet, self._version))
+        self._connected.set_result(Limits(_in_flight(properties), packet, self._version))
 
     def _disconnect(self, _c: object, _u: object, _f: object, code: ReasonCode, _p: object) -> None:
         self._call(self._drop, Dropped(code.value, str(code)))
@@ -239,14 +275,16 @@ class Link:
     def _drop(self, dropped: Dropped) -> None:
         if not self._connected.done():
             # A broker of MQTT 3.1.1 alone may just hang up on a CONNECT of version 5.
-            refusal = BrokerRefused(f"{self._console.url}: hung up before CONNACK: {dropped.reason}")
+            reason = f"{self._console.url}: hung up before CONNACK: {dropped.reason}"
+            refusal = BrokerRefused(reason, silent=True)
             self._connected.set_exception(refusal)
         elif not self._dropped:
             self._dropped = True
             self._on_drop(dropped)
 
     def _message(self, _c: object, _u: object, message: mqtt.MQTTMessage) -> None:
-        self._call(self._on_message, message.topic, message.payload, message.retain)
+        with contextlib.suppress(UnicodeDecodeError):  # a topic that is no text is none of ours
+            self._call(self._on_message, message.topic, message.payload, message.retain)
 
     def _published(self, _c: object, _u: object, mid: int, code: ReasonCode, _p: object) -> None:
         self._call(self._on_puback, mid, code.value)

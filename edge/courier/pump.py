@@ -20,6 +20,7 @@ LIVE_MAX = 8192
 FETCH = 256
 RESEND_FIRST_S = 5.0
 RESEND_MAX_S = 600.0
+RESEND_DOUBLINGS = 10
 SILENCE_NS = 3_000_000_000
 LIVE_CLASSES = ("audit", "verdict", "thumb", "evidence")
 EXPIRY_S = {"verdict": 86_400, "thumb": 7 * 86_400}
@@ -30,6 +31,10 @@ POISON_STRIKES = 6
 #: packet too large, payload format invalid.
 POISON_CODES = {0x87: "not authorised", 0x90: "topic name invalid", 0x95: "too large", 0x99: "payload format invalid"}
 
+#: DISCONNECT reason codes that say nothing of the messages under way: none (this side hung up), server busy, shutting
+#: down, keep alive timeout, session taken over, receive maximum exceeded, administrative action, other server, rates.
+BLAMELESS_CODES = {0x00, 0x89, 0x8B, 0x8D, 0x8E, 0x93, 0x98, 0x9C, 0x9D, 0x9F, 0xA0}
+
 
 @dataclass(slots=True)
 class _OnItsWay:
@@ -38,6 +43,8 @@ class _OnItsWay:
     tries: int = 0
     due_ns: int = 0
     in_flight: bool = False
+    sent: bool = False
+    revived: bool = False
 
 
 @dataclass(slots=True)
@@ -61,13 +68,15 @@ class Pump:
         self._waiting: dict[int, _OnItsWay] = {}
         self._by_name: dict[tuple[str, int], int] = {}
         self._flying: dict[int, Outgoing] = {}
-        self.oldest_flight_ns = 0
+        self.progress_ns = 0
         self._reset()
 
     def _reset(self) -> None:
         self._live_hits: deque[int] = deque()
         self._live_notes: dict[str, deque[int]] = {cls: deque() for cls in LIVE_CLASSES}
         self._due: list[tuple[int, int]] = []
+        self._put_off: list[tuple[int, int]] = []
+        self._answered = False
         self._backlogs = {cls: _Backlog() for cls in ("hit", *LIVE_CLASSES)}
         self._waiting.clear()
         self._by_name.clear()
@@ -86,8 +95,10 @@ class Pump:
             backlog.end = hits if cls == "hit" else notes
         self._allowance_ns = now_ns
         self._max_packet_bytes = max_packet_bytes
-        suspects = [name for name, strikes in self._strikes.items() if strikes >= SUSPECT_STRIKES]
-        self._solo = suspects[0] if suspects else None
+        self._solo = self._next_suspect()
+
+    def _next_suspect(self) -> tuple[str, int] | None:
+        return next((name for name, strikes in self._strikes.items() if strikes >= SUSPECT_STRIKES), None)
 
     def committed(self, hits: list[int], notes: list[tuple[int, str]]) -> None:
         """Take note of what the ledger just committed."""
@@ -105,20 +116,29 @@ class Pump:
 
     def next(self, now_ns: int) -> Outgoing | None:
         """Return the next message to send, or None where nothing may go now."""
-        if self._solo is not None:
-            return self._next_alone()
+        alone = self._next_alone()
+        if alone or self._solo is not None:
+            return alone
         return self._next_live() or self._next_due(now_ns) or self._next_backlog(now_ns)
 
     def _next_alone(self) -> Outgoing | None:
-        """Send a message that was under way at several hang-ups alone, so that the next one is its own doing."""
-        assert self._solo is not None
-        cls, number = self._solo
-        out = self._reader.hit(number) if cls == "hit" else self._reader.note(number)
-        if out is None:
-            self._strikes.pop(self._solo, None)
-            self._solo = None
-            return None
-        return None if self._flying else out
+        """Send what was under way at several hang-ups alone, so that the next one is its own doing.
+
+        It goes once the broker has answered something else on this connection: then it is not the broker that is ill.
+        """
+        while self._solo is not None:
+            if self._flying or not self._answered:
+                return None
+            cls, number = self._solo
+            if out := self._reader.hit(number) if cls == "hit" else self._reader.note(number):
+                return self._track(out, backlog=True) if cls == "hit" else out
+            self._clear_of_suspicion(self._solo)
+        return None
+
+    def _clear_of_suspicion(self, name: tuple[str, int]) -> None:
+        self._strikes.pop(name, None)
+        if self._solo == name:
+            self._solo = self._next_suspect()
 
     def _next_live(self) -> Outgoing | None:
         while self._live_hits and len(self._waiting) - self._backlog_waiting < WINDOW:
@@ -136,15 +156,19 @@ class Pump:
             way = self._waiting.get(seq)
             if way and way.due_ns == due_ns and not way.in_flight:
                 return way.out
+        while self._put_off and self._put_off[0][0] <= now_ns:
+            if out := self._reader.note(heapq.heappop(self._put_off)[1]):
+                return out
         return None
 
     def _next_backlog(self, now_ns: int) -> Outgoing | None:
         for cls, backlog in self._backlogs.items():
             if cls == "hit" and (self._backlog_waiting >= WINDOW or not self._may_send_backlog(now_ns)):
                 continue
-            if not backlog.fetched and backlog.after < backlog.end:
-                self._fetch(cls, backlog)
-            while backlog.fetched:
+            while backlog.fetched or backlog.after < backlog.end:
+                if not backlog.fetched:
+                    self._fetch(cls, backlog)
+                    continue
                 out = backlog.fetched.popleft()
                 if cls != "hit":
                     return out
@@ -187,7 +211,7 @@ class Pump:
     def sent(self, mid: int, out: Outgoing, now_ns: int) -> None:
         """Note that a message is in flight under a packet id."""
         if not self._flying:
-            self.oldest_flight_ns = now_ns
+            self.progress_ns = now_ns
         self._flying[mid] = out
         if out.cls == "hit" and (way := self._waiting.get(out.number)):
             way.in_flight = True
@@ -195,31 +219,40 @@ class Pump:
 
     @property
     def in_flight(self) -> int:
-        """How many messages wait for their PUBACK."""
+        """How many messages wait for their PUBACK; `progress_ns` is when the last one came, or the first was sent."""
         return len(self._flying)
 
     def puback(self, mid: int, code: int, now_ns: int) -> None:
-        """Note the broker's answer to a packet id that this pump knows."""
+        """Note the broker's answer to a packet id; one that is not of this pump's messages proves the broker alive."""
+        self._answered = True
         out = self._flying.pop(mid, None)
         if out is None:
             return
-        self.oldest_flight_ns = now_ns
-        self._strikes.pop((out.cls, out.number), None)
-        if self._solo == (out.cls, out.number):
-            self._solo = None
+        self.progress_ns = now_ns
+        self._clear_of_suspicion((out.cls, out.number))
         if code in POISON_CODES:
             self._set_aside(out, POISON_CODES[code])
         elif out.cls != "hit":
-            if code < 0x80:
-                self._marks.done.append(out.number)
+            self._note_answered(out.number, code, now_ns)
         elif code < 0x80 and not self._receipts:
             self._received(out.number)
         elif way := self._waiting.get(out.number):
-            if code < 0x80 and way.tries == 1:
-                self._marks.sent.append(out.number)
-            way.in_flight = False
-            way.due_ns = now_ns + int(min(RESEND_MAX_S, RESEND_FIRST_S * 2 ** (way.tries - 1)) * 1e9)
-            heapq.heappush(self._due, (way.due_ns, out.number))
+            self._hit_answered(way, code, now_ns)
+
+    def _note_answered(self, number: int, code: int, now_ns: int) -> None:
+        if code < 0x80:
+            self._marks.done.append(number)
+        else:
+            heapq.heappush(self._put_off, (now_ns + int(RESEND_FIRST_S * 1e9), number))
+
+    def _hit_answered(self, way: _OnItsWay, code: int, now_ns: int) -> None:
+        if code < 0x80 and not way.sent:
+            way.sent = True
+            self._marks.sent.append(way.out.number)
+        way.in_flight = False
+        wait_s = min(RESEND_MAX_S, RESEND_FIRST_S * 2 ** min(way.tries - 1, RESEND_DOUBLINGS))
+        way.due_ns = now_ns + int(wait_s * 1e9)
+        heapq.heappush(self._due, (way.due_ns, way.out.number))
 
     def receipt(self, hit_id: str, rev: int, sha256: str | None, now_ns: int) -> bool:
         """Note the console's receipt; return False where it names a hit that is not ours, or other bytes than ours."""
@@ -244,15 +277,19 @@ class Pump:
             self._backlog_waiting -= way.backlog
 
     def _revive(self, now_ns: int) -> None:
-        """After a silence the console is back: what it has not receipted is due now, not in ten minutes."""
+        """After a silence the console is back: what it has not receipted is due now, not in ten minutes.
+
+        Once for each hit: one that the console never receipts must not go again with every receipt of another.
+        """
         if now_ns - self._last_receipt_ns > SILENCE_NS:
             for seq, way in self._waiting.items():
-                if not way.in_flight and way.tries > 1 and way.due_ns > now_ns:
-                    way.due_ns = now_ns
+                if not way.in_flight and not way.revived and way.tries > 1 and way.due_ns > now_ns:
+                    way.revived, way.due_ns = True, now_ns
                     heapq.heappush(self._due, (now_ns, seq))
         self._last_receipt_ns = now_ns
 
     def _set_aside(self, out: Outgoing, reason: str) -> None:
+        self._clear_of_suspicion((out.cls, out.number))
         if out.cls == "hit":
             self._marks.hits_set_aside.append((reason, out.number))
             if way := self._waiting.pop(out.number, None):
@@ -262,13 +299,18 @@ class Pump:
             self._marks.notes_set_aside.append((reason, out.number))
 
     def dropped(self, code: int) -> None:
-        """Note that the connection ended: what was in flight then is not to blame, unless it is so again and again."""
-        for out in self._flying.values():
+        """Note that the connection ended: what was in flight is not to blame, unless the broker hangs up every time.
+
+        What was under way at several hang-ups is sent alone from then on (`_next_alone`), and set aside where the
+        broker, well until then, hangs up on it again and again, or once with a reason that says why.
+        """
+        suspects = [] if code in BLAMELESS_CODES else list(self._flying.values())
+        alone = len(suspects) == 1
+        for out in suspects:
             name = (out.cls, out.number)
             strikes = self._strikes.get(name, 0) + 1
-            if (code in POISON_CODES and len(self._flying) == 1) or strikes >= POISON_STRIKES:
+            if alone and (code in POISON_CODES or (self._solo == name and strikes >= POISON_STRIKES)):
                 self._set_aside(out, POISON_CODES.get(code, "the broker hangs up on it"))
-                self._strikes.pop(name, None)
             else:
                 self._strikes[name] = strikes
         if len(self._strikes) > 4 * WINDOW:
@@ -277,11 +319,12 @@ class Pump:
 
     def next_due_ns(self) -> int | None:
         """Return when the next message is to be sent again."""
-        return self._due[0][0] if self._due else None
+        return min((heap[0][0] for heap in (self._due, self._put_off) if heap), default=None)
 
     def backlog_waits(self) -> bool:
         """Return whether a rate limit alone keeps the backlog back."""
-        return bool(self._backlog_per_s) and self._backlogs["hit"].after < self._backlogs["hit"].end
+        hits = self._backlogs["hit"]
+        return bool(self._backlog_per_s) and (bool(hits.fetched) or hits.after < hits.end)
 
     def take_marks(self) -> Mark:
         """Return what became of messages since the last call."""
