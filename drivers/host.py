@@ -59,23 +59,38 @@ class SocketPort:
         message = wire.State(state=state, reason=reason[:512], code=code, facts=facts)
         if message != self._said:
             self._said = message
-            task = asyncio.get_running_loop().create_task(self.write(message))
-            self._unsaid.add(task)
-            task.add_done_callback(self._unsaid.discard)
+            self._start_writing(message)
 
     def progress(self) -> None:
         """Count a round of the driver's work."""
         self.rounds += 1
 
     async def write(self, message: wire.FromDevice) -> None:
-        """Write one whole message to the core."""
+        """Write one whole message to the core, whole even where the caller is cancelled: half a frame ends the wire.
+
+        Raises ValueError for a message over the wire's limits, CoreGone when the core has gone away.
+        """
+        await asyncio.shield(self._start_writing(message))
+
+    def _start_writing(self, message: wire.FromDevice) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(self._write(wire.encode(message)))
+        self._unsaid.add(task)
+        task.add_done_callback(self._written)
+        return task
+
+    async def _write(self, parts: list[bytes | memoryview]) -> None:
         loop = asyncio.get_running_loop()
         async with self._writing:
             try:
-                for part in wire.encode(message):
+                for part in parts:
                     await loop.sock_sendall(self._sock, part)
             except OSError as error:
                 raise CoreGone from error
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._unsaid.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits has it; `listen` tells the rest that the core is gone
 
     async def listen(self, decoder: wire.Decoder) -> None:
         """Take the core's answers until it goes away, then raise CoreGone."""

@@ -8,11 +8,12 @@ process at the other end is not believed any more.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from drivers.clock import Stamp
 from drivers.contract import (
@@ -38,14 +39,33 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 512 * 1024 * 1024
 MAX_PARTS = 17
 MAX_SIDE = 20_000
+MAX_INTEGER = 2**53 - 1
 
 _Text = Annotated[str, Field(max_length=512)]
 _Short = Annotated[str, Field(max_length=128)]
-_Value = bool | int | float | _Text
+#: JSON's numbers are doubles to most who read them (RFC 8785, 3.2.2.3): a larger integer becomes one here already.
+_Int = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+_Value = bool | _Int | float | _Text
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values that any JSON reader takes: no infinity, no NaN, no integer that a double does not hold."""
+    todo: list[Any] = [values]
+    while todo:
+        match todo.pop():
+            case dict() as inner:
+                todo += inner.values()
+            case list() as inner:
+                todo += inner
+            case float() as number if not math.isfinite(number):
+                raise ValueError("a number that JSON does not have")
+            case int() as number if abs(number) > MAX_INTEGER:
+                raise ValueError("an integer over the limit")
+    return values
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Hello(_Part):
@@ -116,7 +136,7 @@ class _ScanHead(_Part):
 
 class _MeasurementHead(_Part):
     name: _Short
-    value: bool | int | float | _Text
+    value: _Value
     unit: _Short
 
 
@@ -132,7 +152,7 @@ class _ReadingHead(_Part):
     kind: Literal["reading"] = "reading"
     number: Annotated[int, Field(ge=0)]
     at: _StampHead
-    values: dict[_Short, Any]
+    values: Annotated[dict[_Short, Any], AfterValidator(_plain)]
     findings: Annotated[list[_FindingHead], Field(max_length=32)]
     item: _HintHead
     distinct: bool

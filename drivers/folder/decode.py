@@ -40,9 +40,9 @@ class Decoder:
         Raises ProtocolError as `codec.read` does, and for a file of too many deaths; StuckDecoder after the deadline.
         """
         try:
-            return await self._io.call(deadline_s, f"decoding {seen.path}", self._decode, data, seen, at)
+            return await self._io.call(deadline_s, f"decoding {shown(seen.path)}", self._decode, data, seen, at)
         except LinkTimeout:
-            raise StuckDecoder(f"decoding {seen.path} hangs for {deadline_s:.0f} s") from None
+            raise StuckDecoder(f"decoding {shown(seen.path)} hangs for {deadline_s:.0f} s") from None
 
     def _decode(self, data: bytes, seen: Seen, at: Stamp) -> Scan:
         tries = self._tries(seen)

@@ -62,7 +62,7 @@ class FolderDriver(Driver):
             return None
         newest = max(found, key=lambda seen: seen.mtime_ns)
         try:
-            taken = await io.call(deadline_s, f"reading {newest.path}", share.take, newest)
+            taken = await io.call(deadline_s, f"reading {shown(newest.path)}", share.take, newest)
             scan = await io.call(
                 deadline_s, "decoding", codec.read, taken.data, shown(newest.path), SystemClock().now()
             )

@@ -169,7 +169,7 @@ class Intake:
     async def _take(self, seen: Seen) -> None:
         try:
             deadline_s = READ_DEADLINE_S + seen.size / READ_BYTES_PER_S
-            taken = await self._io.call(deadline_s, f"reading {seen.path}", self._share.take, seen)
+            taken = await self._io.call(deadline_s, f"reading {shown(seen.path)}", self._share.take, seen)
         except Changed as changed:
             if changed.now:
                 self._waiting.saw(changed.now, self._now())
@@ -246,7 +246,7 @@ class Intake:
 
     async def _reject(self, bad: Bad, seen: Seen, data: bytes | None) -> None:
         try:
-            aside = await self._io.call(READ_DEADLINE_S, f"setting {bad.path} aside", self._rejected.put, bad, data)
+            aside = await self._io.call(READ_DEADLINE_S, f"setting {shown(bad.path)} aside", self._rejected.put, bad, data)
         except OSError as error:
             self._trouble(seen, "rejected-unwritable", f"cannot be read, nor set aside ({error.strerror or error})")
             self._later(seen, TROUBLE_S)
