@@ -224,7 +224,7 @@ class Writer:
             (said.payload, body.ledger_id, body.lane, site, edge),
         )
         self._ledgers[site, edge] = body.ledger_id
-        self._settle_numbers()  # those before belong to the ledger before
+        self._settle_numbers()  # numbers that came before any birth must lie there to be adopted
         self._sequences.born(site, edge, body.ledger_id, body.seq_start, said.at_ms)
 
     def _device(self, said: Said) -> None:

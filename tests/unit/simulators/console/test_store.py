@@ -162,6 +162,12 @@ def test_hits_before_any_birth_count_to_the_ledger_that_is_born(console: Console
     assert console.ask("SELECT ledger_id FROM ledger") == [("L1",)]
 
 
+def test_hits_and_then_the_birth_come_in_one_batch(console: Console) -> None:
+    console.hear(("hit/xray-1", hit(5)), ("birth", {"ledger_id": "L1", "seq_start": 3}), ("hit/xray-1", hit(6)))
+    assert console.missing("L1") == (2, NOW_MS)
+    assert console.ask("SELECT ledger_id FROM ledger") == [("L1",)]
+
+
 def test_a_number_used_by_two_hits_is_a_conflict(console: Console) -> None:
     console.hits(1)
     console.hear(("hit/xray-1", hit(2, seq=1)))

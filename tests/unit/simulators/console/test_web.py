@@ -100,8 +100,11 @@ async def test_questions_that_are_none(shop: Shop, query: str) -> None:
 
 
 async def test_pictures(shop: Shop) -> None:
-    shop.hear(("hit/xray-1", hit(1)), (f"thumb/{uuid7(1)}", JPEG))
-    shop.hear((f"thumb/{uuid7(1)}", JPEG + b"forged"), edge="edge-02")
+    shop.hear(("hit/xray-1", hit(1)))
+    shop.hear((f"thumb/{uuid7(1)}", JPEG + b"another's"), edge="edge-02")
+    assert (await shop.get(f"/thumb/{uuid7(1)}")).status_code == 404
+    assert (await shop.get("/api/hits")).json()["hits"][0]["picture"] == "expected"
+    shop.hear((f"thumb/{uuid7(1)}", JPEG))
     answer = await shop.get(f"/thumb/{uuid7(1)}")
     assert (answer.content, answer.headers["content-type"]) == (JPEG, "image/jpeg")
     for none in (uuid7(2), "x", "..%2f..%2fetc%2fpasswd"):
