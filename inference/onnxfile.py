@@ -7,18 +7,27 @@ the domain in field 1 and the version in field 2. Everything else is skipped unr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from drivers.errors import ModelError
 
 _OPSET_IMPORT, _DOMAIN, _VERSION = 8, 1, 2
 
 
+class Field(NamedTuple):
+    """One field of a Protocol Buffers message: its number, its value, and all of its bytes, key and length included."""
+
+    number: int
+    value: int | memoryview
+    whole: memoryview
+
+
 def opsets(model: bytes) -> dict[str, int]:
     """Return the version of each operator set by domain ("" is ONNX's own). Raises ModelError for what is no ONNX."""
     found: dict[str, int] = {}
-    for number, value in _fields(memoryview(model)):
+    for number, value, _ in fields(memoryview(model)):
         if number == _OPSET_IMPORT and isinstance(value, memoryview):
-            entry = dict(_fields(value))
+            entry = {field.number: field.value for field in fields(value)}
             domain, version = entry.get(_DOMAIN, b""), entry.get(_VERSION, 0)
             if isinstance(domain, int) or not isinstance(version, int):
                 raise ModelError("not an ONNX file: malformed operator set")
@@ -29,14 +38,16 @@ def opsets(model: bytes) -> dict[str, int]:
     return found
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def fields(data: memoryview) -> Iterator[Field]:
+    """Yield the fields of a message in their order. Raises ModelError for what is no message, or is cut short."""
     at = 0
     while at < len(data):
+        start = at
         key, at = _varint(data, at)
         number, wire = key >> 3, key & 7
         if wire == 0:
             value, at = _varint(data, at)
-            yield number, value
+            yield Field(number, value, data[start:at])
             continue
         if wire == 2:
             size, at = _varint(data, at)
@@ -44,7 +55,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             size = {1: 8, 5: 4}.get(wire, -1)
         if size < 0 or at + size > len(data):
             raise ModelError("not an ONNX file, or cut short")
-        yield number, data[at : at + size]
+        yield Field(number, data[at : at + size], data[start : at + size])
         at += size
 
 
