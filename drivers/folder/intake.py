@@ -107,7 +107,7 @@ class Intake:
         self._wake.set()
 
     def _on_no_events(self, reason: str) -> None:
-        log.warning("%s: no file events (%s): looking every %g s instead", self._port.name, reason, POLL_S)
+        log.warning("no file events (%s): looking every %g s instead", reason, POLL_S)
         self._poll_s = POLL_S
         self._facts["watching"] = f"a look every {POLL_S:g} s, for want of file events: {reason}"[:500]
         self._next_sweep_ns = 0
@@ -246,12 +246,14 @@ class Intake:
 
     async def _reject(self, bad: Bad, seen: Seen, data: bytes | None) -> None:
         try:
-            aside = await self._io.call(READ_DEADLINE_S, f"setting {shown(bad.path)} aside", self._rejected.put, bad, data)
+            aside = await self._io.call(
+                READ_DEADLINE_S, f"setting {shown(bad.path)} aside", self._rejected.put, bad, data
+            )
         except OSError as error:
             self._trouble(seen, "rejected-unwritable", f"cannot be read, nor set aside ({error.strerror or error})")
             self._later(seen, TROUBLE_S)
             return
-        log.warning("%s: rejected %s: %s (see %s)", self._port.name, shown(bad.path), bad.why, aside.text)
+        log.warning("rejected %s: %s (see %s)", shown(bad.path), bad.why, aside.text)
         self._facts["rejected"] = int(self._facts["rejected"]) + 1
         if not aside.moved:
             self._journal.add(seen.path, seen.identity)
@@ -270,7 +272,7 @@ class Intake:
             )
             self._later(seen, TROUBLE_S)
             return
-        log.warning("%s: removed a picture of a person", self._port.name)
+        log.warning("removed a picture of a person")
         self._facts["rejected"] = int(self._facts["rejected"]) + 1
         self._done(seen, journal=False)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import watchfiles
+
+# It logs every batch of changes.
+logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 #: Milliseconds: how long changes are gathered at most, how often the watching thread looks for them, and for its end.
 GATHER_MS, STEP_MS, END_MS = 200, 100, 1000

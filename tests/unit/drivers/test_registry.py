@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import drivers
 from drivers import registry
 from drivers.contract import Driver, DriverInfo, Settings
 from drivers.errors import ConfigError
@@ -41,6 +44,15 @@ def test_a_drivers_example_is_accepted_by_its_own_settings(name: str) -> None:
     assert ("model" in example) == info.pictures
     settings = registry.settings_class(info).model_validate(example.get("settings", {}))
     assert isinstance(registry.make(info, settings), Driver)
+
+
+@pytest.mark.parametrize("name", ["dicos", "folder", "modbus"])
+def test_a_readmes_example_is_accepted_too(name: str) -> None:
+    text = (Path(drivers.__file__).parent / name / "README.md").read_text()
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    parsed = tomllib.loads(example)
+    assert parsed["driver"] == name
+    registry.settings_class(registry.available()[name]).model_validate(parsed["settings"])
 
 
 @pytest.mark.parametrize("name", ["dicos", "folder", "modbus"])
