@@ -255,8 +255,9 @@ class Link:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _connect(self, _c: object, _u: object, _f: object, code: ReasonCode, properties: Properties | None) -> None:
-        # paho does not heed the broker's limit itself; beyond it the broker hangs up.
-        self._client.max_inflight_messages_set(_in_flight(properties))
+        # paho neither heeds the broker's limit, beyond which the broker hangs up, nor lets it be set by now; this is
+        # its own thread, before anything is published.
+        self._client._max_inflight_messages = _in_flight(properties)
         self._call(self._answered, code.value, str(code), properties)
 
     def _answered(self, code: int, reason: str, properties: Properties | None) -> None:
