@@ -149,7 +149,8 @@ class Connection:
             else:
                 self._client.connect(host, port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise LinkDown(f"{self.address}: {error}") from error
+            reason = getattr(error, "strerror", None) or str(error)
+            raise LinkDown(f"{self.address}: {reason}") from error
         self._spoken_to = True
         deadline = time.monotonic() + CONNECT_DEADLINE_S
         self._until(lambda: self._connected, deadline, wake)
