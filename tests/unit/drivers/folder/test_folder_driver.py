@@ -17,7 +17,7 @@ import pytest
 from drivers.clock import Stamp, SystemClock
 from drivers.contract import DeviceState, Observation, Outcome
 from drivers.errors import LinkLost, LinkTimeout, ProtocolError
-from drivers.folder import codec, decode, intake
+from drivers.folder import codec, decode, intake, watch
 from drivers.folder.bounded import Bounded
 from drivers.folder.driver import FolderDriver
 from drivers.folder.mounts import Mount
@@ -31,6 +31,8 @@ PNG = FILES["grey16.png"]
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "GATHER_MS", 40)
+    monkeypatch.setattr(watch, "STEP_MS", 20)
     monkeypatch.setattr(intake, "CUT_SHORT_S", 0.3)
     monkeypatch.setattr(intake, "CHECK_S", 0.1)
     monkeypatch.setattr(intake, "IN_USE_S", 0.05)
