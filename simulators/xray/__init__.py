@@ -3,9 +3,10 @@
 from simulators.xray.bag import Scene, SimScan, Thing, Truth, make_scan, make_scene, make_views, render, scan
 from simulators.xray.palette import Look
 from simulators.xray.threats import THREATS
-from simulators.xray.tip import Insert, bag_region, into_colour, into_counts, likely_look, make_insert
+from simulators.xray.tip import KINDS, Insert, bag_region, into_colour, into_counts, likely_look, make_insert
 
 __all__ = [
+    "KINDS",
     "THREATS",
     "Insert",
     "Look",

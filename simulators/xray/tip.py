@@ -16,20 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.xray import palette
-from simulators.xray.bag import Truth, extent
+from simulators.xray.bag import THINGS, Truth, extent
 from simulators.xray.canvas import Canvas
 from simulators.xray.palette import Look
 from simulators.xray.physics import ALUMINIUM, IRON, POLYETHYLENE, Beam, Maps, Scan16, beam, transmission
 from simulators.xray.solids import Part, moved, rotation
-from simulators.xray.threats import THREATS
+from simulators.xray.threats import THREATS, Kind
 
 Rng = np.random.Generator
 RGB = NDArray[np.uint8]
+KINDS = {**{name: Kind(make, name, "OTHER") for name, make in THINGS.items()}, **THREATS}
+"""What can be put into a picture: every threat, and every ordinary thing, which must not alarm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """A threat alone: maps (g/cm2, [4, rows, columns]) the size of the picture, and its truth there."""
+    """A thing alone: maps (g/cm2, [4, rows, columns]) the size of the picture, and its truth there."""
 
     maps: Maps
     truth: Truth
@@ -38,14 +40,14 @@ class Insert:
 def make_insert(
     rng: Rng, kind: str, rows: int, columns: int, px_mm: float, where: NDArray[np.bool_] | None = None
 ) -> Insert:
-    """Return a threat of a kind, in any pose, somewhere in a picture, by preference wholly within `where` (the bag).
+    """Return a thing of a kind of `KINDS`, in any pose, somewhere in a picture, by preference within `where` (the bag).
 
     Raises KeyError for a kind that is not known.
     """
     best, least = None, np.inf
     inside = np.argwhere(where) if where is not None and where.any() else None
     for _ in range(12):
-        parts = moved(THREATS[kind].make(rng), turn=_any_turn(rng))
+        parts = moved(KINDS[kind].make(rng), turn=_any_turn(rng))
         low, high = extent(parts)
         row, column = inside[rng.integers(len(inside))] if inside is not None else rng.random(2) * (rows, columns)
         spot = np.array([(column - columns / 2) * px_mm, (row - rows / 2) * px_mm, 0]) - (low + high) / 2
@@ -77,7 +79,7 @@ def _drawn(kind: str, parts: list[Part], rows: int, columns: int, px_mm: float) 
     if not mask.any():
         return None
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
-    what = THREATS[kind]
+    what = KINDS[kind]
     return Insert(canvas.maps, Truth(what.label, what.category, kind, (int(x), int(y), int(w), int(h)), mask))
 
 

@@ -88,3 +88,9 @@ def test_the_command_writes_a_picture_and_its_truth(tmp_path):
     assert changed[y : y + h, x : x + w].mean() > 0.1
     assert CliRunner().invoke(app, [str(tmp_path / "none.png"), "--out", str(armed)]).exit_code == 1
     assert CliRunner().invoke(app, [str(plain), "--out", str(armed), "--threat", "teapot"]).exit_code == 2
+
+
+def test_ordinary_things_can_be_put_in_too():
+    keys = make_insert(np.random.default_rng(3), "keys", 300, 300, 1.0)
+    assert keys.truth.category == "OTHER"
+    assert keys.maps.max() > 0.5
