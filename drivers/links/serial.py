@@ -93,7 +93,7 @@ class Stream(Protocol):
         """
 
     async def write(self, data: bytes, deadline_s: float) -> None:
-        """Hand all of `data` to the system; raises LinkTimeout or LinkLost, after which the stream is of no more use."""
+        """Hand all of `data` to the system; raises LinkTimeout or LinkLost, and is then of no more use."""
 
     def close(self) -> None:
         """End it; safe to call at any time and twice. Never waits."""
@@ -276,6 +276,8 @@ class _SerialStream:
         with self._port_lock:  # else the pipe that is written to may have been closed, and its number taken
             if self._port is not None:
                 self._port.cancel_read()
+                if self._closed.is_set():
+                    self._port.cancel_write()
 
     def _own(self, before: _SerialStream | None, deadline_s: float) -> None:
         """Be the port's thread: open, serve, close."""
