@@ -71,6 +71,10 @@ class Broker:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
+    def configure(self, config: str) -> None:
+        """Other lines of mosquitto.conf, from the next start on."""
+        self._config = config
+
     def log(self) -> str:
         """What mosquitto has said since it was first started."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,7 @@ def counter(acks: Path | None = None, *, hz: float = 25, **settings: Any) -> str
     lines = ['driver = "test"', "[settings]", f"hz = {hz}"]
     if acks is not None:
         lines.append(f'acks = "{acks}"')
-    for name, value in settings.items():
-        lines.append(
-            f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value).replace(chr(39), chr(34))}"
-        )
+    lines += [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -38,6 +36,8 @@ class Rig:
         devices: dict[str, dict[str, Any]],
         *,
         broker: str = BROKER,
+        listener: str = "listener {port} 127.0.0.1",
+        host: str = "127.0.0.1",
         lose: float = 0.0,
         check_every: int = 1,
         url: str | None = None,
@@ -45,11 +45,13 @@ class Rig:
     ) -> None:
         self.bench = bench
         self.folder = bench.part("rig")
-        self.broker = Broker(self.folder / "broker", broker)
+        self.broker = Broker(self.folder / "broker", broker, listener)
         self.console = Console(self.broker.port, bench.chance, lose=lose, check_every=check_every)
-        self.acks = [self.folder / f"{name}.acks" for name in devices]
-        texts = {name: counter(self.folder / f"{name}.acks", **settings) for name, settings in devices.items()}
-        self.box = Box(self.folder / "box", url or self.broker.url, texts, **box)
+        # A flapping contact's hits collapse by design: what its driver was told has no hit of its own to be found by.
+        acks = {name: self.folder / f"{name}.acks" for name, own in devices.items() if own.get("distinct", True)}
+        self.acks = list(acks.values())
+        texts = {name: counter(acks.get(name), **settings) for name, settings in devices.items()}
+        self.box = Box(self.folder / "box", url or f"mqtt://{host}:{self.broker.port}", texts, **box)
 
     def __enter__(self) -> Rig:
         return self
