@@ -48,23 +48,29 @@ def xray(
     threat: Annotated[str, typer.Option(help="kind of threat, or any")] = "any",
     dual: Annotated[bool, typer.Option("--dual", help="send low and high energy as two instances")] = False,
     file_format: Annotated[Format, typer.Option("--format", help="of the files in --folder")] = Format.PNG,
+    labels: Annotated[bool, typer.Option("--labels", help="write the truth into labels.jsonl in --folder")] = False,
+    paired: Annotated[bool, typer.Option("--paired", help="each bag twice: as it is, and with a threat in it")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a scan on standard output")] = False,
 ) -> None:
     """Simulate an X-ray scanner: packed bags, some with threats, stored over DICOS or written as files."""
     if (to is None) == (folder is None):
         raise typer.BadParameter("give either --to HOST:PORT or --folder DIR")
+    if folder is None and (labels or paired):
+        raise typer.BadParameter("--labels and --paired are for --folder")
     address = _address(to) if to else None
     from simulators.xray.threats import THREATS  # here, so that help and mistakes answer at once
 
     if threat != "any" and threat not in THREATS:
         raise typer.BadParameter(f"no threat {threat!r}; there are: {', '.join(THREATS)}")
+    if folder is not None and labels:
+        _demand_no_labels(folder)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what fails is said by this command
     run = _Run(secrets.randbelow(1 << 31) if seed is None else seed, threat_rate, threat, dual, as_json, stop)
     failed = (
-        run.into_folder(folder, file_format, every_s, count)
+        run.into_folder(folder, file_format, every_s, count, labels, paired)
         if folder
         else run.over_wire(address or ("", 0), ae_title, calling_ae_title, every_s, count)
     )
@@ -76,6 +82,13 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or not 0 < int(port) < 65536:
         raise typer.BadParameter(f"{text!r} is no HOST:PORT", param_hint="--to")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _demand_no_labels(folder: Path) -> None:
+    from simulators.xray.export import LABELS
+
+    if (folder / LABELS).exists():
+        raise typer.BadParameter(f"{folder / LABELS} is already there; labels need a folder of their own")
 
 
 class _Run:
@@ -93,6 +106,15 @@ class _Run:
         threat = self._threat if self._rng.random() < self._rate else None
         return make_scan(self._seed * 1_000_003 + number, threat), Identity.make(self._rng, number)
 
+    def _pair(self, number: int) -> list[tuple[SimScan, Identity]]:
+        """Return one bag as it is and with a threat in it, under numbers of their own and one tag."""
+        from simulators.xray.bag import make_scan
+        from simulators.xray.wire import Identity
+
+        who = Identity.make(self._rng, 2 * number - 1)
+        seed = self._seed * 1_000_003 + number
+        return [(make_scan(seed), who), (make_scan(seed, self._threat), who.next())]
+
     def over_wire(self, to: tuple[str, int], called: str, calling: str, every_s: float, count: int) -> bool:
         """Store scans until told to stop; true where any was not stored."""
         from simulators.xray.wire import Scanner, datasets, store_all
@@ -108,22 +130,24 @@ class _Run:
             scanner.close()
         return failed
 
-    def into_folder(self, folder: Path, form: Format, every_s: float, count: int) -> bool:
+    def into_folder(
+        self, folder: Path, form: Format, every_s: float, count: int, labels: bool = False, paired: bool = False
+    ) -> bool:
         """Write scans, each under a hidden name first and renamed when whole; true where any was not written."""
-        from simulators.xray.export import write
+        from simulators.xray.export import label, write
 
-        failed = False
         for number in self._beats(every_s, count):
-            scan, who = self._next(number)
-            started = time.monotonic()
-            try:
-                path = write(folder, form.value, scan, who, self._dual)
-            except OSError as error:
-                _say(f"{folder}: {error.strerror or error}")
-                failed = True
-                break
-            self._tell(scan, who, file=str(path), ms=round((time.monotonic() - started) * 1e3, 1))
-        return failed
+            for scan, who in self._pair(number) if paired else [self._next(number)]:
+                started = time.monotonic()
+                try:
+                    paths = write(folder, form.value, scan, who, self._dual)
+                    if labels:
+                        label(folder, paths, scan, who)
+                except OSError as error:
+                    _say(f"{folder}: {error.strerror or error}")
+                    return True
+                self._tell(scan, who, file=str(paths[-1]), ms=round((time.monotonic() - started) * 1e3, 1))
+        return False
 
     def _beats(self, every_s: float, count: int) -> Iterator[int]:
         """Yield 1, 2, 3 ... at the belt's pace."""

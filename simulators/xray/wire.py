@@ -11,7 +11,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -42,6 +42,10 @@ class Identity:
     def make(rng: np.random.Generator, number: int, at: datetime | None = None) -> Identity:
         """Return a new one. The tag comes from the generator; the UID is never the same twice."""
         return Identity(_new_uid(), f"0{rng.integers(10**9):09d}", number, at or datetime.now(UTC))
+
+    def next(self) -> Identity:
+        """Return the next scan of the same bag."""
+        return replace(self, scan_uid=_new_uid(), number=self.number + 1)
 
 
 def _new_uid() -> str:

@@ -12,7 +12,7 @@ import pydicom
 import pytest
 
 from simulators.xray import make_scan
-from simulators.xray.export import write
+from simulators.xray.export import LABELS, write
 from simulators.xray.wire import Identity, Scanner, datasets, store_all
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # (0008,0118) is CS in DICOS, UI in DICOM
@@ -53,7 +53,7 @@ def test_two_energies_are_two_instances_of_one_scan():
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "tiff", "dicos"])
 def test_an_export_appears_whole(tmp_path, form):
-    path = write(tmp_path, form, SCAN, identity())
+    (path,) = write(tmp_path, form, SCAN, identity())
     assert list(tmp_path.iterdir()) == [path]
     if form == "dicos":
         assert np.array_equal(pydicom.dcmread(path).pixel_array, SCAN.high)
@@ -109,10 +109,30 @@ def test_the_command_fills_a_folder_and_says_the_truth_of_it(tmp_path):
     assert run("xray", "--folder", str(tmp_path / "none"), "--count", "1").returncode == 1
 
 
+def test_a_labelled_folder_holds_each_bag_twice_and_is_not_labelled_again(tmp_path):
+    asked = ("xray", "--folder", str(tmp_path), "--labels", "--paired", "--count", "1", "--every-s", "0",
+             "--threat", "knife", "--seed", "3", "--format", "dicos", "--dual")  # fmt: skip
+    done = run(*asked)
+    assert done.returncode == 0, done.stderr
+    ordinary, armed = (json.loads(line) for line in (tmp_path / LABELS).read_text().splitlines())
+    assert ordinary["threats"] == []
+    (threat,) = armed["threats"]
+    assert (threat["label"], threat["category"], threat["kind"]) == ("blade", "PI", "knife")
+    assert len(threat["box"]) == 4
+    assert ordinary["bag"] == armed["bag"]
+    files = [*ordinary["file"], *armed["file"]]
+    assert sorted([*files, LABELS]) == sorted(path.name for path in tmp_path.iterdir())
+    assert len({pydicom.dcmread(tmp_path / name).StudyInstanceUID for name in files}) == 2
+    again = run(*asked)
+    assert again.returncode == 2
+    assert "already there" in again.stderr
+    assert run("xray", "--to", "127.0.0.1:1", "--labels").returncode == 2
+
+
 @pytest.mark.protocol
 @pytest.mark.skipif(not shutil.which("dcmdump"), reason="dcmtk is not installed")
 def test_dcmtk_reads_what_is_written(tmp_path):
-    path = write(tmp_path, "dicos", SCAN, identity())
+    (path,) = write(tmp_path, "dicos", SCAN, identity())
     dump = subprocess.run(["dcmdump", "-q", str(path)], capture_output=True, text=True, timeout=20, check=True).stdout
     assert "=DICOS_DigitalXRayImageStorageForProcessing" in dump
     assert "(0002,0004) CS [V03]" in dump
