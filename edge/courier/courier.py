@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from drivers.clock import Clock
 from drivers.errors import EdgeError, LinkLost
 from edge.config.model import Console
-from edge.courier.backoff import Backoff
-from edge.courier.link import TAKEN_OVER, BrokerRefused, Dropped, Limits, Link, Will
+from edge.courier.backoff import STABLE_NS, Backoff
+from edge.courier.link import TAKEN_OVER, UNSPECIFIED, BrokerRefused, Dropped, Limits, Link, Will
 from edge.courier.pump import EXPIRY_S, Pump
 from edge.event import Identity
 from edge.ledger import Ledger, Note
@@ -28,6 +28,7 @@ log = logging.getLogger("jaitf.courier")
 
 PUBACK_DEADLINE_S = 20.0
 SILENT_REFUSALS = 3
+SUSPICIOUS_CUTS = 8
 TICK_S = 1.0
 GOODBYE_S = 2.0
 
@@ -73,6 +74,7 @@ class Courier:
         self._lost: Dropped | None = None
         self._version: Literal[4, 5] = 5
         self._silent_refusals = 0
+        self._cut_short = 0
         self._flagged = False
         self._goodbye: int | None = None
         self._said_goodbye = asyncio.Event()
@@ -105,8 +107,10 @@ class Courier:
                     began = self._clock.now().monotonic_ns
                     dropped = await self._serve(limits)
                     self._say_lost(f"connection lost: {dropped.reason}", dropped)
+                    self._count_cut(dropped, began)
                 except (EdgeError, OSError) as error:
                     dropped = None
+                    self._cut_short = 0
                     self._say_lost(str(error), None)
                     if self._link is not None:
                         await self._link.abandon()
@@ -254,6 +258,21 @@ class Courier:
         log.log(level, "console: %s", reason)
         self._flagged = True
         self.last_error = reason
+
+    def _count_cut(self, dropped: Dropped, began_ns: int) -> None:
+        """Guess a fight over the client id from its traces: many brokers end the loser's connection without a word.
+
+        Connections begin well, each at the first try, and end soon and without a reason. It might be a cable: so the
+        guess is said, as one, and nothing else is made of it.
+        """
+        lasted_ns = self._clock.now().monotonic_ns - began_ns
+        self._cut_short = self._cut_short + 1 if dropped.code == UNSPECIFIED and lasted_ns < STABLE_NS else 0
+        if self._cut_short == SUSPICIOUS_CUTS:
+            self.conflicts += 1
+            reason = f"{SUSPICIOUS_CUTS} connections in a row were ended soon after they began, without a reason: has"
+            reason += " another appliance the same site and id, and with that this one's client id?"
+            log.warning("console: %s", reason)
+            self.audit("client id conflict", "suspected", reason)
 
     def audit(self, what: str, outcome: str, detail: str, by: str = "appliance") -> None:
         """Put a line for the console's audit into the outbox."""

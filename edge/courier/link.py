@@ -36,6 +36,8 @@ MAX_IN_FLIGHT = 64
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 TAKEN_OVER = 0x8E
+UNSPECIFIED = 0x80
+"""What paho calls a connection that ended without a word, too."""
 _UNSUPPORTED_VERSION = {0x84, 0x01}
 
 
