@@ -7,39 +7,33 @@ Patient ID is the OOI ID, Study Instance UID the Scan Instance UID.
 from __future__ import annotations
 
 import hashlib
-import warnings
-from io import BytesIO
-from typing import Any
-
-import numpy as np
-import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    RLELossless,
-)
+from struct import pack
 
 from drivers.clock import Stamp
 from drivers.contract import Energy, ItemHint, Picture, Polarity, Scan
-from drivers.dicos.uids import FILE_META_VERSION, IMAGES, KEPT, PERSONS
+from drivers.dicos.elements import OOI_TYPE, PIXEL_DATA, DataSet, data_set, file_meta
+from drivers.dicos.pixels import Unjudgeable, pixels
+from drivers.dicos.uids import FILE_META_VERSION, IMAGES, IMPLEMENTATION, KEPT, is_of_person
 from drivers.errors import ProtocolError
 
+__all__ = ["MEDIA_TYPE", "NotDicom", "PersonImage", "Unjudgeable", "identity", "part10", "read_file", "read_stored"]
+
 MEDIA_TYPE = "application/dicom"
-MAX_PIXELS = 64 * 1024 * 1024
-MAX_SIDE = 20_000
+MAX_WORD_CHARS = 128
 _PREAMBLE = bytes(128) + b"DICM"
-#: Transfer syntaxes whose pixel data is the values themselves, and the order of their bytes.
-_PLAIN = {
-    ImplicitVRLittleEndian: "<",
-    ExplicitVRLittleEndian: "<",
-    DeflatedExplicitVRLittleEndian: "<",
-    ExplicitVRBigEndian: ">",
-}
+
+_TRANSFER_SYNTAX = 0x00020010
+_SOP_CLASS, _SOP_INSTANCE, _STUDY = 0x00080016, 0x00080018, 0x0020000D
+_IMAGE_TYPE, _MODALITY = 0x00080008, 0x00080060
+_OOI_ID, _OOI_ID_TYPE = 0x00100020, 0x00100022
+_RELATIONSHIP, _RELATIONSHIP_SIGN = 0x00281040, 0x00281041
+_PIXEL_SPACING, _IMAGER_PIXEL_SPACING = 0x00280030, 0x00181164
+_TIP_TYPE, _DICOS_VERSION, _SCAN_TYPE, _AIT_DEVICE_TYPE = 0x40101039, 0x4010103A, 0x40101048, 0x40101070
+
 _ENERGIES = {"LOW ENERGY": Energy.LOW, "HIGH ENERGY": Energy.HIGH}
+_POLARITIES = {1: Polarity.AIR_HIGH, -1: Polarity.AIR_LOW}
+#: Modality words of body scanners (names in the reference toolkit).
+_BODY_SCANNERS = ("AIT", "AIT2D", "AIT3D", "HDAIT", "WAIT")
 
 
 class NotDicom(ProtocolError):
@@ -55,226 +49,175 @@ class PersonImage(ProtocolError):
     retriable = False
 
 
-class Unjudgeable(ProtocolError):
-    """A DICOM object without a picture that can be judged."""
-
-    code = "unjudgeable"
-
-
-def part10(dataset: bytes, sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
-    """Return a file (DICOM part 10) of a dataset as it came over the wire, its bytes unchanged behind the file meta.
-
-    C-STORE carries no file meta; DICOS readers demand its version there, (0002,0004) CS V03.
-    """
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = sop_class
-    meta.MediaStorageSOPInstanceUID = sop_instance
-    meta.TransferSyntaxUID = transfer_syntax
-    meta.ImplementationClassUID = "1.2.826.0.1.3680043.8.498.1"
-    meta.add_new(FILE_META_VERSION, "CS", "V03")
-    buffer = BytesIO()
-    buffer.write(_PREAMBLE)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a scanner's UID may be malformed, and is kept as it came
-        write_file_meta_info(buffer, meta, enforce_standard=True)
-    return buffer.getvalue() + dataset
-
-
 def read_file(data: bytes, name: str, at: Stamp) -> Scan:
     """Return the scan in a DICOM file of an export folder.
 
     Raises NotDicom for a file that is none or is cut off, PersonImage for a picture of a person, Unjudgeable for
     anything else without a picture that can be judged.
     """
-    ds = _parsed(data)
-    _refuse_person(ds)
-    return _scan(ds, data, name, at, _pictures(ds))
+    meta, start = file_meta(data)
+    syntax = meta.text(_TRANSFER_SYNTAX) or ""
+    found = data_set(memoryview(data)[start:], syntax)
+    _refuse_person(found, _word(meta, 0x00020002))
+    if meta.damage or found.damage or not found.elements:
+        raise NotDicom(f"not a DICOM file, or a damaged one: {meta.damage or found.damage or 'it is empty'}")
+    return _scan(found, data, hashlib.sha256(data).hexdigest(), name, at, _pictures(found, syntax))
 
 
-def read_stored(data: bytes, name: str, at: Stamp) -> Scan:
-    """Return the scan in a file made of a stored object; what cannot be judged is a scan with a problem.
+def read_stored(
+    dataset: bytes, sop_class: str, sop_instance: str, transfer_syntax: str, at: Stamp, calling_ae_title: str = ""
+) -> Scan:
+    """Return the scan in an object as C-STORE brings it; what cannot be judged is a scan with a problem.
 
-    Raises PersonImage for a picture of a person.
+    Its original is a file around the object's bytes as they came; its key counts these bytes alone. Raises PersonImage
+    for a picture of a person.
     """
+    found = data_set(dataset, transfer_syntax)
+    _refuse_person(found, sop_class)
+    version = _word(found, _DICOS_VERSION) or "V03"
+    original = part10(dataset, sop_class, sop_instance, transfer_syntax, version, calling_ae_title)
+    digest = hashlib.sha256(dataset).hexdigest()
+    if found.damage or not found.elements:
+        problem = f"a damaged DICOM object: {found.damage or 'it is empty'}"
+        return _scan(found, original, digest, sop_instance, at, (), problem)
     try:
-        ds = _parsed(data)
-    except NotDicom as error:
-        return _scan(Dataset(), data, name, at, (), str(error))
-    _refuse_person(ds)
-    try:
-        return _scan(ds, data, name, at, _pictures(ds))
-    except ProtocolError as error:
-        return _scan(ds, data, name, at, (), str(error))
+        pictures = _pictures(found, transfer_syntax)
+    except Unjudgeable as error:
+        return _scan(found, original, digest, sop_instance, at, (), str(error))
+    return _scan(found, original, digest, sop_instance, at, pictures)
 
 
 def identity(data: bytes) -> tuple[str, str]:
-    """Return the SOP class and instance UID of a file. Raises NotDicom."""
-    ds = _parsed(data)
-    return _text(ds, "SOPClassUID") or "", _text(ds, "SOPInstanceUID") or ""
+    """Return the SOP class and instance UID of a file. Raises NotDicom where it has none."""
+    meta, start = file_meta(data)
+    if meta.damage:
+        raise NotDicom(meta.damage)
+    found = data_set(memoryview(data)[start:], meta.text(_TRANSFER_SYNTAX) or "")
+    sop_class, instance = _word(found, _SOP_CLASS), _word(found, _SOP_INSTANCE)
+    if not sop_class or not instance:
+        raise NotDicom("a DICOM file without SOP class and instance")
+    return sop_class, instance
 
 
-def _parsed(data: bytes) -> Dataset:
-    if data[128:132] != b"DICM":
-        raise NotDicom("not a DICOM file: there is no DICM at byte 128")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # DICOS uses tags that DICOM's dictionary has otherwise
-            ds = pydicom.dcmread(BytesIO(data))
-            for element in ds:  # pydicom reads values when they are asked for: ask now
-                if element.tag != 0x7FE00010:
-                    _ = element.value
-    except PersonImage:
-        raise
-    except Exception as error:  # noqa: BLE001 - pydicom meets a stranger's bytes with every kind of exception there is
-        raise NotDicom(f"a damaged DICOM file: {type(error).__name__}: {error}"[:300]) from None
-    if not ds:
-        raise NotDicom("a DICOM file with nothing in it: it is cut off, or empty")
-    return ds
+def part10(
+    dataset: bytes,
+    sop_class: str,
+    sop_instance: str,
+    transfer_syntax: str,
+    dicos_version: str = "V03",
+    calling_ae_title: str = "",
+) -> bytes:
+    """Return a file (DICOM part 10) of a dataset as it came over the wire, its bytes unchanged behind the file meta.
+
+    C-STORE carries no file meta; DICOS readers demand its version there, (0002,0004) CS.
+    """
+    meta = (
+        _meta(0x00020001, "OB", b"\0\1")
+        + _meta(0x00020002, "UI", sop_class.encode("ascii", "replace"))
+        + _meta(0x00020003, "UI", sop_instance.encode("ascii", "replace"))
+        + _meta(FILE_META_VERSION, "CS", b"V02A" if dicos_version.startswith("V02A") else b"V03")
+        + _meta(_TRANSFER_SYNTAX, "UI", transfer_syntax.encode("ascii", "replace"))
+        + _meta(0x00020012, "UI", IMPLEMENTATION.encode())
+    )
+    if calling_ae_title:
+        meta += _meta(0x00020016, "AE", calling_ae_title.encode("ascii", "replace")[:16])
+    return b"".join((_PREAMBLE, _meta(0x00020000, "UL", pack("<I", len(meta))), meta, dataset))
 
 
-def _text(ds: Dataset, keyword: str) -> str | None:
-    try:
-        value = ds.get(keyword)
-    except (ValueError, TypeError, NotImplementedError):
-        return None
-    if value is None or value == "":
-        return None
-    text = str(value).strip("\0 ")
-    return text[:128] if text.isprintable() and text else None
+def _meta(tag: int, vr: str, value: bytes) -> bytes:
+    """Return one element of file meta information: explicit VR, little endian, of even length (PS3.10, 7.1)."""
+    if len(value) % 2:
+        value += b"\0" if vr in ("UI", "OB") else b" "
+    head = pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
+    return head + (pack("<HI", 0, len(value)) if vr == "OB" else pack("<H", len(value))) + value
 
 
-def _number(ds: Dataset, keyword: str, default: int | None = None) -> int:
-    try:
-        value = ds.get(keyword, default)
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise Unjudgeable(f"{keyword} is missing or no number") from None
+def _word(found: DataSet, tag: int) -> str | None:
+    """Return an identifier or code word, cut to what messages can carry."""
+    text = found.text(tag)
+    return text[:MAX_WORD_CHARS] if text else None
 
 
-def _refuse_person(ds: Dataset) -> None:
-    if _text(ds, "SOPClassUID") in PERSONS or (_text(ds, "OOIType") == "PERSON" and "PixelData" in ds):
+def _refuse_person(found: DataSet, announced_class: str | None) -> None:
+    classes = (announced_class or "", _word(found, _SOP_CLASS) or "")
+    scanned = PIXEL_DATA in found.elements and (
+        (_word(found, _MODALITY) or "").upper() in _BODY_SCANNERS or found.text(_AIT_DEVICE_TYPE) is not None
+    )
+    if found.shows_person or scanned or any(is_of_person(sop_class) for sop_class in classes):
         raise PersonImage("a picture of a person: it is refused, and nothing of it is kept")
 
 
 def _scan(
-    ds: Dataset, data: bytes, name: str, at: Stamp, pictures: tuple[Picture, ...], problem: str | None = None
+    found: DataSet,
+    original: bytes,
+    digest: str,
+    name: str,
+    at: Stamp,
+    pictures: tuple[Picture, ...],
+    problem: str | None = None,
 ) -> Scan:
-    instance = _text(ds, "SOPInstanceUID") or ""
     return Scan(
         at=at,
-        key=f"{instance}:{hashlib.sha256(data).hexdigest()}",
-        original=data,
+        key=f"{_word(found, _SOP_INSTANCE) or ''}:{digest}",
+        original=original,
         media_type=MEDIA_TYPE,
         name=name[:512],
         pictures=pictures,
-        scan_id=_text(ds, "StudyInstanceUID"),
-        item=ItemHint(_text(ds, "PatientID"), _text(ds, "TypeOfPatientID"), _text(ds, "OOIType")),
+        scan_id=_word(found, _STUDY),
+        item=ItemHint(_word(found, _OOI_ID), _word(found, _OOI_ID_TYPE), _word(found, OOI_TYPE)),
         problem=problem[:512] if problem else None,
-        scan_type=_text(ds, "ScanType") or "OPERATIONAL",
-        tip_type=_text(ds, "TIPType"),
+        scan_type=_word(found, _SCAN_TYPE) or "OPERATIONAL",
+        tip_type=_word(found, _TIP_TYPE),
         answer_repeats=True,
     )
 
 
-def _pictures(ds: Dataset) -> tuple[Picture, ...]:
-    sop_class = _text(ds, "SOPClassUID") or ""
+def _pictures(found: DataSet, transfer_syntax: str) -> tuple[Picture, ...]:
+    """Return the one picture of an image object. Raises Unjudgeable."""
+    sop_class = _word(found, _SOP_CLASS) or ""
     if sop_class in KEPT:
         raise Unjudgeable(f"not supported: {KEPT[sop_class]}")
     if sop_class not in IMAGES:
         raise Unjudgeable(f"not supported: SOP class {sop_class or 'missing'}")
-    if "PixelData" not in ds:
-        raise Unjudgeable("there is no pixel data: the file is cut off, or no image")
-    if _number(ds, "NumberOfFrames", 1) != 1:
-        raise Unjudgeable("not supported: several frames in one image")
-    return (_picture(ds),)
-
-
-def _picture(ds: Dataset) -> Picture:
-    rows, columns, channels = _number(ds, "Rows"), _number(ds, "Columns"), _number(ds, "SamplesPerPixel", 1)
-    allocated = _number(ds, "BitsAllocated", 16)
-    stored = _number(ds, "BitsStored", allocated)
-    high = _number(ds, "HighBit", stored - 1)
-    if not (0 < rows <= MAX_SIDE and 0 < columns <= MAX_SIDE and rows * columns <= MAX_PIXELS):
-        raise Unjudgeable(f"an image of {columns} x {rows} pixels is over the limit")
-    if allocated not in (8, 16) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
-        raise Unjudgeable(f"not supported: {stored} bits in {allocated}, the highest {high}")
-    photometric = _text(ds, "PhotometricInterpretation") or "MONOCHROME2"
-    if (channels, photometric) not in ((1, "MONOCHROME1"), (1, "MONOCHROME2"), (3, "RGB")):
-        raise Unjudgeable(f"not supported: {channels} samples a pixel, {photometric}")
-    values = _values(ds, rows, columns, channels, allocated)
-    values = _unsigned(values, stored, high, signed=_number(ds, "PixelRepresentation", 0) == 1)
-    return Picture(
+    values = pixels(found, transfer_syntax)
+    grey = values.channels == 1
+    picture = Picture(
         view=0,
-        energy=Energy.COLOUR if channels == 3 else _energy(ds),
-        rows=rows,
-        columns=columns,
-        channels=channels,
-        bits=stored,
-        data=np.ascontiguousarray(values).tobytes(),
-        polarity=_polarity(ds) if channels == 1 else Polarity.UNKNOWN,
-        logarithmic=_text(ds, "PixelIntensityRelationship") == "LOG",
-        pixel_mm=_pixel_mm(ds),
+        energy=_energy(found) if grey else Energy.COLOUR,
+        rows=values.rows,
+        columns=values.columns,
+        channels=values.channels,
+        bits=values.bits,
+        data=values.data,
+        polarity=_polarity(found) if grey else Polarity.UNKNOWN,
+        logarithmic=_word(found, _RELATIONSHIP) == "LOG",
+        pixel_mm=_pixel_mm(found),
     )
+    return (picture,)
 
 
-def _values(ds: Dataset, rows: int, columns: int, channels: int, allocated: int) -> np.ndarray[Any, Any]:
-    """Return the values as stored, rows x columns (x channels)."""
-    syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
-    shape = (rows, columns) if channels == 1 else (rows, columns, channels)
-    expected = rows * columns * channels * allocated // 8
-    if syntax == RLELossless:
-        # A run-length code grows at most 64-fold: less than that cannot be the image that the header claims.
-        if len(ds.PixelData) * 128 < expected:
-            raise Unjudgeable("the pixel data is too short for the size that the header claims")
-        try:
-            return np.asarray(ds.pixel_array).view(f"u{allocated // 8}").reshape(shape)
-        except Exception as error:  # noqa: BLE001 - as in `_parsed`
-            raise Unjudgeable(f"the pixel data cannot be decoded: {error}"[:300]) from None
-    if syntax not in _PLAIN:
-        raise Unjudgeable(f"not supported: transfer syntax {syntax or 'missing'}")
-    data = ds.PixelData
-    if len(data) < expected:
-        raise Unjudgeable(f"the pixel data is cut off: {len(data)} of {expected} bytes")
-    order = _PLAIN[syntax]
-    flat = np.frombuffer(data, f"{order}u{allocated // 8}", count=rows * columns * channels)
-    if channels == 3 and _number(ds, "PlanarConfiguration", 0) == 1:
-        return flat.reshape(channels, rows, columns).transpose(1, 2, 0)
-    return flat.reshape(shape)
-
-
-def _unsigned(values: np.ndarray[Any, Any], stored: int, high: int, *, signed: bool) -> np.ndarray[Any, Any]:
-    """Return the `stored` bits below and with bit `high`, as unsigned values; the lowest of signed ones becomes 0."""
-    wide = values.astype(np.uint16) >> (high + 1 - stored)
-    wide &= np.uint16((1 << stored) - 1)
-    if signed:
-        wide ^= np.uint16(1 << (stored - 1))
-    return wide.astype("u1" if stored <= 8 else "<u2")
-
-
-def _energy(ds: Dataset) -> Energy:
+def _energy(found: DataSet) -> Energy:
     """Return the spectrum by Image Type's second value; a material or mixed image counts as one energy."""
-    try:
-        kind = str(ds.ImageType[1]).upper().replace("_", " ")
-    except (AttributeError, IndexError, TypeError):
-        return Energy.SINGLE
-    return _ENERGIES.get(kind, Energy.SINGLE)
+    kinds = [part.upper().replace("_", " ") for part in found.texts(_IMAGE_TYPE)[1:2]]
+    return _ENERGIES.get(kinds[0] if kinds else "", Energy.SINGLE)
 
 
-def _polarity(ds: Dataset) -> Polarity:
+def _polarity(found: DataSet) -> Polarity:
     """Return which end of the values is clear air.
 
-    Pixel Intensity Relationship Sign (0028,1041) says it: 1, more X-rays give higher values. Photometric
-    interpretation is about the display and says nothing of it (DICOM PS3.3, C.8.11.3.1.2).
+    Pixel Intensity Relationship Sign (0028,1041) says it: 1, lower values are less X-ray intensity; -1, the opposite
+    (PS3.3, C.8.11.3.1.2). Photometric Interpretation is about the display and says nothing of it.
     """
-    sign = ds.get("PixelIntensityRelationshipSign")
-    return {1: Polarity.AIR_HIGH, -1: Polarity.AIR_LOW}.get(sign, Polarity.UNKNOWN)
+    sign = found.short(_RELATIONSHIP_SIGN, signed=True)
+    return Polarity.UNKNOWN if sign is None else _POLARITIES.get(sign, Polarity.UNKNOWN)
 
 
-def _pixel_mm(ds: Dataset) -> tuple[float, float] | None:
-    for keyword in ("ImagerPixelSpacing", "PixelSpacing"):
+def _pixel_mm(found: DataSet) -> tuple[float, float] | None:
+    """Return the size of a pixel: in the belt plane where the scanner states that, else at the detector."""
+    for tag in (_PIXEL_SPACING, _IMAGER_PIXEL_SPACING):
         try:
-            row, column = (float(v) for v in ds[keyword].value)
-        except (KeyError, TypeError, ValueError):
+            row, column = (float(part) for part in found.texts(tag))
+        except ValueError:
             continue
         if 0 < row <= 100 and 0 < column <= 100:
             return row, column

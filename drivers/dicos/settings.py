@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from drivers.contract import Settings
 
-AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")]
+MIB = 1024 * 1024
+
+
+def _stripped(title: str) -> str:
+    """Leading and trailing spaces of an AE title do not count (PS3.8, 9.3.2)."""
+    if not title.strip():
+        raise ValueError("must not be blank")
+    return title.strip()
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError('must be an IP address or network, such as "10.0.0.5" or "10.0.0.0/24"') from None
+
+
+#: 1 to 16 characters of the default repertoire without backslash and control characters (PS3.5, 6.2).
+AeTitle = Annotated[
+    str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]*$"), AfterValidator(_stripped)
+]
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class DicosSettings(Settings):
@@ -18,13 +40,17 @@ class DicosSettings(Settings):
     ae_title: AeTitle = Field("EDGE", description="this appliance's DICOM name (AE title), 1 to 16 characters")
     check_called_ae_title: bool = Field(False, description="refuse a scanner that calls another AE title than ours")
     calling_ae_titles: tuple[AeTitle, ...] = Field((), description="scanners that may store; none: every one")
-    addresses: tuple[str, ...] = Field((), description="IP addresses that may connect; none: every one")
+    addresses: tuple[Network, ...] = Field(
+        (), description="IP addresses and networks (10.0.0.0/24) that may connect; none: every one"
+    )
     max_associations: int = Field(8, ge=1, le=64, description="most scanners connected at once")
     max_object_bytes: int = Field(
-        128 * 1024 * 1024, ge=65_536, le=400 * 1024 * 1024, description="largest image that is taken"
+        64 * MIB, ge=65_536, le=128 * MIB, description="largest object that is taken; a larger one is cut off"
     )
     idle_s: float = Field(120, ge=1, le=86_400, description="a connection without a word for this long is closed")
-    answer_s: float = Field(30, ge=1, le=600, description="longest wait for a verdict before the scanner is refused")
+    answer_s: float = Field(
+        25, ge=1, le=600, description="longest wait for a verdict; then the scanner is told to send again later"
+    )
 
     @field_validator("listen")
     @classmethod
@@ -32,6 +58,8 @@ class DicosSettings(Settings):
         host, colon, port = value.rpartition(":")
         if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65_536):
             raise ValueError('must be HOST:PORT, such as "0.0.0.0:11112"')
+        if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
+            raise ValueError('an IPv6 address stands in brackets, such as "[::]:11112"')
         return value
 
     @property
@@ -43,3 +71,12 @@ class DicosSettings(Settings):
     def port(self) -> int:
         """The port part of `listen`."""
         return int(self.listen.rpartition(":")[2])
+
+    def admits(self, address: str) -> bool:
+        """Return whether a peer at this IP address may connect."""
+        if not self.addresses:
+            return True
+        peer: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+        if isinstance(peer, IPv6Address) and peer.ipv4_mapped:
+            peer = peer.ipv4_mapped
+        return any(peer in ip_network(network) for network in self.addresses)

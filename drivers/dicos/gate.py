@@ -1,0 +1,151 @@
+"""Stands between a scanner's connection and pynetdicom, which takes PDUs of any length and waits for them for ever.
+
+A gate looks to it like a socket. It hands on whole PDUs only, each within its limits and its deadline, and reads no
+further object while one is being judged, so that a connection costs one object's memory whatever it sends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from drivers.dicos.pdu import ABORT, HEAD_BYTES, P_DATA, Tally, TooMuch
+
+PDU_S = 30.0
+READ_BYTES = 256 * 1024
+
+
+class Room:
+    """Lets objects that are large come in one after the other, so that several scanners do not add up."""
+
+    def __init__(self, small_bytes: int) -> None:
+        self.small_bytes = small_bytes
+        self._one = threading.Lock()
+
+    def enter(self, deadline_s: float) -> bool:
+        """Return whether the room was had within the deadline."""
+        return self._one.acquire(timeout=deadline_s)
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        self._one.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one connection may do, and whom to tell: `turn_s` is how long an object may wait for the one before it.
+
+    `refused` gets an address, what was wrong there, and an error's code; it is called in the connection's thread.
+    """
+
+    max_object_bytes: int
+    turn_s: float
+    room: Room
+    refused: Callable[[str, str, str], None]
+
+
+class Gate:
+    """One connection, as pynetdicom's `AssociationSocket` uses a socket."""
+
+    def __init__(self, sock: socket.socket, address: str, limits: Limits, closed: Callable[[Gate], None]) -> None:
+        self.address = address
+        self._sock = sock
+        self._limits = limits
+        self._closed = closed
+        self._tally = Tally(limits.max_object_bytes)
+        self._ahead = memoryview(b"")
+        self._turn = threading.Event()
+        self._turn.set()
+        self._has_room = False
+        self._lock = threading.Lock()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for `select`."""
+        return self._sock.fileno()
+
+    def recv(self, size: int) -> memoryview:
+        """Return at most `size` bytes of the PDU at hand, nothing once the connection has ended.
+
+        Raises OSError, TimeoutError where a PDU that has begun does not end.
+        """
+        if not self._ahead:
+            try:
+                self._ahead = memoryview(self._pdu())
+            except TooMuch as error:
+                self._limits.refused(self.address, str(error), error.code)
+                with contextlib.suppress(OSError):
+                    self._sock.sendall(ABORT)
+                self.close()
+        part, self._ahead = self._ahead[:size], self._ahead[size:]
+        return part
+
+    def send(self, data: bytes) -> int:
+        """Send what can be sent. Raises OSError, TimeoutError."""
+        self._sock.settimeout(PDU_S)
+        return self._sock.send(data)
+
+    def shutdown(self, how: int) -> None:
+        """Let the peer know that this is the end. Never raises: pynetdicom would then leave `close` out."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(how)
+
+    def close(self) -> None:
+        """End the connection and whatever waits on it; again does nothing."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+        self._turn.set()
+        self.take_room()()
+        self._closed(self)
+
+    def take_room(self) -> Callable[[], None]:
+        """Return what gives back the room that the object at hand was given, to be called once it is done with."""
+        with self._lock:
+            had, self._has_room = self._has_room, False
+        return self._limits.room.leave if had else lambda: None
+
+    def next(self) -> None:
+        """Read on: the object at hand is answered."""
+        self._turn.set()
+
+    def _pdu(self) -> bytearray:
+        """Return the next PDU whole, nothing where the connection has ended. Raises TooMuch, OSError, TimeoutError."""
+        ends = time.monotonic() + PDU_S
+        pdu = bytearray(HEAD_BYTES)
+        if not self._fill(memoryview(pdu), ends):
+            return bytearray()
+        kind, length = self._tally.head(pdu)
+        if kind == P_DATA and not self._turn.wait(self._limits.turn_s):
+            raise TooMuch("a further object while the one before is not answered")
+        pdu += bytes(length)
+        if not self._fill(memoryview(pdu)[HEAD_BYTES:], time.monotonic() + PDU_S):
+            return bytearray()
+        if kind == P_DATA:
+            if self._tally.data(memoryview(pdu)[HEAD_BYTES:]):
+                self._turn.clear()
+            if self._tally.object_bytes > self._limits.room.small_bytes:
+                self._enter_room()
+        return pdu
+
+    def _fill(self, buffer: memoryview, ends: float) -> bool:
+        """Fill the buffer and return True; False where the connection ends before."""
+        while buffer:
+            self._sock.settimeout(max(ends - time.monotonic(), 0.001))
+            count = self._sock.recv_into(buffer, min(len(buffer), READ_BYTES))
+            if not count:
+                return False
+            buffer = buffer[count:]
+        return True
+
+    def _enter_room(self) -> None:
+        with self._lock:
+            if self._has_room:
+                return
+        if not self._limits.room.enter(self._limits.turn_s):
+            raise TooMuch("a large object while another one is coming in")
+        with self._lock:
+            self._has_room = True
