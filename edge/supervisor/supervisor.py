@@ -19,7 +19,7 @@ from edge.supervisor.device import DeviceService, Handle, ProcessEnded, Status
 log = logging.getLogger("jaitf.device")
 
 FIRST_WAIT_S = 0.5
-MAX_WAIT_S = 30.0
+MAX_WAIT_S = 10.0  # with the time to notice a stopped process and to start another: back within 20 s, however often
 STABLE_S = 60.0
 SAME_NEWS_NS = 600_000_000_000
 
