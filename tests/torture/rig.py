@@ -27,13 +27,19 @@ def counter(acks: Path | None = None, *, hz: float = 25, **settings: Any) -> str
     return "\n".join(lines) + "\n"
 
 
+def _is_counted(device: dict[str, Any] | str) -> bool:
+    return not isinstance(device, str) and bool(device.get("distinct", True))
+
+
 class Rig:
-    """Everything of one scenario, in a folder of its own. Use it as a context manager: it leaves nothing running."""
+    """Everything of one scenario, in a folder of its own; `devices` are settings of counters, or device files.
+
+    Use it as a context manager: it leaves nothing running."""
 
     def __init__(
         self,
         bench: Bench,
-        devices: dict[str, dict[str, Any]],
+        devices: dict[str, dict[str, Any] | str],
         *,
         broker: str = BROKER,
         listener: str = "listener {port} 127.0.0.1",
@@ -48,9 +54,9 @@ class Rig:
         self.broker = Broker(self.folder / "broker", broker, listener)
         self.console = Console(self.broker.port, bench.chance, lose=lose, check_every=check_every)
         # A flapping contact's hits collapse by design: what its driver was told has no hit of its own to be found by.
-        acks = {name: self.folder / f"{name}.acks" for name, own in devices.items() if own.get("distinct", True)}
+        acks = {name: self.folder / f"{name}.acks" for name, own in devices.items() if _is_counted(own)}
         self.acks = list(acks.values())
-        texts = {name: counter(acks.get(name), **settings) for name, settings in devices.items()}
+        texts = {name: own if isinstance(own, str) else counter(acks.get(name), **own) for name, own in devices.items()}
         self.box = Box(self.folder / "box", url or f"mqtt://{host}:{self.broker.port}", texts, **box)
 
     def __enter__(self) -> Rig:
