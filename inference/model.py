@@ -22,7 +22,7 @@ from inference.judgement import Found, Judgement
 from inference.look import Look, look_at, views
 from inference.manifest import Golden, GoldenPicture, Manifest
 from inference.package import Package
-from inference.prepare import prepare
+from inference.prepare import Placement, prepare
 from inference.runtime import Runtime
 
 log = logging.getLogger("jaitf.inference")
@@ -78,20 +78,32 @@ class Model:
         look, best = max(decoded, key=lambda pair: pair[1].score)
         if unreadable and best.score < threshold:
             raise unreadable
-        findings = [
-            Found(self.manifest.labels[c.label].name, self.manifest.labels[c.label].category, c.score, c.box, v.view)
-            for v, d in decoded
-            for c in d.candidates
-        ]
         return Judgement(
             alarm=best.score >= threshold,
             score=best.score,
             threshold=threshold,
             peak=best.peak or _darkest(look),
             view=look.view,
-            findings=tuple(sorted(findings, key=lambda f: -f.score)),
+            findings=self._findings(decoded),
             ms=(time.perf_counter() - started) * 1000,
         )
+
+    def sweep(self, pictures: Sequence[Picture], thresholds: Sequence[float]) -> list[tuple[Found, ...]]:
+        """Return the findings that each threshold would give, from one run of the graph a view.
+
+        A view that cannot be judged has none.
+        """
+        ran = []
+        for group in views(pictures):
+            try:
+                look = look_at(group)
+                ran.append((look, *self._run(look)))
+            except ModelError:
+                continue  # `judge` says so
+        return [
+            self._findings([(look, decode(self.manifest, outputs, placed, t)) for look, outputs, placed in ran])
+            for t in thresholds
+        ]
 
     def warm_up(self) -> None:
         """Judge the golden pictures once, so that the first bag waits for no allocation."""
@@ -110,8 +122,22 @@ class Model:
         return [[_picture(self.package.files[p.file], p) for p in golden.pictures] for golden in self.manifest.golden]
 
     def _decode(self, look: Look, threshold: float) -> Decoded:
+        outputs, placement = self._run(look)
+        return decode(self.manifest, outputs, placement, threshold)
+
+    def _run(self, look: Look) -> tuple[dict[str, NDArray[Any]], Placement]:
         feeds, placement = prepare(look, self.manifest.inputs)
-        return decode(self.manifest, self._runtime.run(feeds), placement, threshold)
+        return self._runtime.run(feeds), placement
+
+    def _findings(self, decoded: Sequence[tuple[Look, Decoded]]) -> tuple[Found, ...]:
+        """Return the candidates of all views as findings, the strongest first."""
+        labels = self.manifest.labels
+        found = [
+            Found(labels[c.label].name, labels[c.label].category, c.score, c.box, look.view)
+            for look, each in decoded
+            for c in each.candidates
+        ]
+        return tuple(sorted(found, key=lambda f: -f.score))
 
     def _prove(self, golden: Golden, pictures: list[Picture]) -> None:
         look = look_at(views(pictures)[0])

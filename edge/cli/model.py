@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from drivers.errors import ModelError
-from edge.cli import output
+from edge.cli import model_evaluate, output
 
 if TYPE_CHECKING:
     from drivers.contract import Picture
@@ -134,6 +134,9 @@ def bench(
     output.line(f"{model.name} {model.version}, {result['threads']} threads, {scans} scans")
     output.line("  ".join(f"{name} {result[f'{name}_ms']:.1f} ms" for name in ("p50", "p95", "p99", "max", "load")))
     output.line(f"memory {result['rss_bytes'] / 1e6:.0f} MB, {result['rss_growth_bytes'] / 1e6:+.1f} MB while judging")
+
+
+app.command("evaluate", epilog=model_evaluate.EPILOG)(model_evaluate.evaluate)
 
 
 def _place(package: str) -> str | Path:
