@@ -22,6 +22,7 @@ from drivers.contract import Energy, Picture, Polarity
 from inference.build import build
 from inference.look import look_at, views
 from inference.manifest import Colour, ImageInput, Resize
+from inference.prepare import prepare
 from inference.training.network import Network
 from inference.training.scenes import GROUPS
 from inference.training.train import backbone

@@ -1,4 +1,4 @@
-"""What the default model learns from: the same scene for the same seed, and crops whose targets lie on their threats."""
+"""What the default model learns from: the same scene for the same seed, and targets that lie on their threats."""
 
 from __future__ import annotations
 
