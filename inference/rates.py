@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 
 CONFIDENCE = 0.95
@@ -47,19 +48,29 @@ def at_least(hits: int, trials: int, rate: float) -> float:
     )
 
 
-def at_least_predicted(hits: int, trials: int, seen_hits: int, seen_trials: int) -> float:
-    """Return how likely `hits` or more of `trials` are, where the rate is known from `seen_trials` only.
+def predicted(trials: int, seen_hits: int, seen_trials: int) -> list[float]:
+    """Return how likely 0, 1, ... `trials` hits are, where the rate is known from `seen_trials` only.
 
-    It is the tail of the beta-binomial distribution with Jeffreys' prior: an uncertain rate makes for wider limits.
+    It is the beta-binomial distribution with Jeffreys' prior: an uncertain rate makes for a wider one.
     """
     a, b = seen_hits + 0.5, seen_trials - seen_hits + 0.5
     total = _beta(a, b)
-    return min(
-        1.0,
-        math.fsum(
-            math.exp(_ways(trials, k) + _beta(a + k, b + trials - k) - total) for k in range(max(hits, 0), trials + 1)
-        ),
-    )
+    return [math.exp(_ways(trials, k) + _beta(a + k, b + trials - k) - total) for k in range(trials + 1)]
+
+
+@lru_cache(maxsize=256)
+def predicted_limits(trials: int, seen_hits: int, seen_trials: int, tail: float) -> tuple[int, int]:
+    """Return the least and the most hits that are not rarer than `tail` on their side, by `predicted`."""
+    chances = predicted(trials, seen_hits, seen_trials)
+    low, below = 0, chances[0]
+    while below < tail and low < trials:
+        low += 1
+        below += chances[low]
+    high, above = trials, chances[trials]
+    while above < tail and high > low:
+        high -= 1
+        above += chances[high]
+    return low, high
 
 
 def _ways(trials: int, hits: int) -> float:

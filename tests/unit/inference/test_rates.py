@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.rates import at_least, at_least_predicted, exact, wilson
+from inference.rates import at_least, exact, predicted, predicted_limits, wilson
 
 counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -46,14 +46,22 @@ def test_tails_fall_and_sum_to_one(count, rate):
     assert of_one == pytest.approx(rate**trials, rel=1e-6)
 
 
-@given(counts)
-def test_an_uncertain_rate_makes_a_longer_tail(count):
-    hits, trials = count
-    assert at_least_predicted(0, trials, 5, 100) == pytest.approx(1)
-    if hits > 0.2 * trials:
-        # far above the rate that was seen, the less sure prediction is the likelier one
-        assert at_least_predicted(hits, trials, 5, 100) >= at_least_predicted(hits, trials, 5_000, 100_000) * (1 - 1e-6)
+def test_an_uncertain_rate_makes_for_wider_limits():
+    sure, unsure = (predicted_limits(200, 5 * times, 100 * times, 0.01) for times in (1000, 1))
+    assert unsure[0] <= sure[0] < 10 < sure[1] < unsure[1]
 
 
 def test_the_prediction_of_many_is_the_binomial():
-    assert at_least_predicted(8, 100, 50_000, 1_000_000) == pytest.approx(at_least(8, 100, 0.05), rel=1e-2)
+    chances = predicted(100, 50_000, 1_000_000)
+    assert sum(chances) == pytest.approx(1)
+    assert sum(chances[8:]) == pytest.approx(at_least(8, 100, 0.05), rel=1e-2)
+
+
+@given(counts, st.integers(1, 300), st.floats(1e-6, 0.4))
+def test_limits_hold_what_they_promise(seen, trials, tail):
+    low, high = predicted_limits(trials, *seen, tail)
+    chances = predicted(trials, *seen)
+    assert 0 <= low <= high <= trials
+    assert sum(chances) == pytest.approx(1, abs=1e-6)
+    assert sum(chances[:low]) <= tail + 1e-9
+    assert sum(chances[high + 1 :]) <= tail + 1e-9
