@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ import numpy as np
 import pytest
 
 from drivers.contract import DeviceState, Outcome
-from drivers.dicos import tdr
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import PERSONS
 from simulators.xray import make_scan
 from simulators.xray.wire import Identity, datasets
+from tests import sdicos
+from tests.dicosfiles import made
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 
@@ -63,10 +63,15 @@ async def storescu(port: int, *arguments: object) -> tuple[int, str]:
     return await dcmtk("storescu", "-v", "-R", "-aec", "EDGE", "127.0.0.1", port, *arguments)
 
 
+def refused(out: str) -> bool:
+    return "Refused: OutOfResources" in out or "0xa700" in out.lower()
+
+
 async def test_echo(tmp_path: Path) -> None:
-    async with listening(tmp_path) as (_, port):
+    async with listening(tmp_path) as (core, port):
         status, out = await dcmtk("echoscu", "-aec", "EDGE", "127.0.0.1", port)
         assert status == 0, out
+    assert core.last is not None and core.last.facts == {"listen": f"127.0.0.1:{port}", "ae_title": "EDGE"}
 
 
 async def test_twelve_scans_over_one_association(tmp_path: Path, files: list[Path]) -> None:
@@ -75,7 +80,17 @@ async def test_twelve_scans_over_one_association(tmp_path: Path, files: list[Pat
     assert status == 0, out
     assert out.count("Success") == 12
     assert len({scan.scan_id for scan in core.scans}) == len({scan.key for scan in core.scans}) == 12
-    assert all(scan.pictures and scan.problem is None for scan in core.scans)
+    assert all(scan.pictures and scan.problem is None and scan.item.id for scan in core.scans)
+
+
+async def test_the_same_scan_again_has_the_same_key(tmp_path: Path, files: list[Path]) -> None:
+    async with listening(tmp_path) as (core, port):
+        core.answer = lambda _: Outcome.REPEATED if len(core.scans) > 1 else Outcome.COMMITTED
+        for title in ("SCANNER1", "SCANNER2"):
+            status, out = await storescu(port, "-aet", title, files[0])
+            assert status == 0, out
+    assert len({scan.key for scan in core.scans}) == 1
+    assert all(scan.answer_repeats for scan in core.scans)
 
 
 async def test_success_is_answered_only_once_the_core_has_committed(tmp_path: Path, files: list[Path]) -> None:
@@ -83,7 +98,7 @@ async def test_success_is_answered_only_once_the_core_has_committed(tmp_path: Pa
         core.open.clear()
         store = asyncio.create_task(storescu(port, files[0]))
         await core.until(lambda: core.scans)
-        assert not store.done()
+        assert not (await asyncio.wait({store}, timeout=0.3))[0]
         core.open.set()
         status, out = await store
     assert status == 0 and "Success" in out
@@ -93,22 +108,29 @@ async def test_a_refused_scan_is_out_of_resources(tmp_path: Path, files: list[Pa
     async with listening(tmp_path) as (core, port):
         core.answer = lambda _: Outcome.REFUSED
         _, out = await storescu(port, files[0])
-    assert "Refused: OutOfResources" in out or "0xa700" in out.lower(), out
+    assert refused(out), out
 
 
-async def test_a_core_without_an_answer_does_not_hold_the_scanner(
-    tmp_path: Path, files: list[Path]
-) -> None:
+async def test_a_core_without_an_answer_does_not_hold_the_scanner(tmp_path: Path, files: list[Path]) -> None:
     async with listening(tmp_path, answer_s=1) as (core, port):
         core.open.clear()
         _, out = await storescu(port, files[0])
+        assert refused(out), out
+        await core.until(lambda: core.last and core.last.code == "no-answer")
+        assert core.last is not None and core.last.state is DeviceState.DEGRADED
         core.open.set()
-    assert "Refused: OutOfResources" in out or "0xa700" in out.lower(), out
+        status, out = await storescu(port, files[0])
+        assert status == 0, out
+        await core.until(lambda: core.last and core.last.state is DeviceState.UP)
 
 
 async def test_two_scanners_at_once(tmp_path: Path, files: list[Path]) -> None:
     async with listening(tmp_path) as (core, port):
-        results = await asyncio.gather(storescu(port, *files[:6]), storescu(port, *files[6:]))
+        core.open.clear()
+        stores = [asyncio.create_task(storescu(port, *part)) for part in (files[:6], files[6:])]
+        await core.until(lambda: len(core.scans) == 2)  # one of each, neither of them answered
+        core.open.set()
+        results = await asyncio.gather(*stores)
     assert [status for status, _ in results] == [0, 0]
     assert len(core.scans) == 12
 
@@ -118,66 +140,87 @@ async def test_what_is_kept_is_what_was_sent_and_the_reference_toolkit_reads_it(
 ) -> None:
     async with listening(tmp_path) as (core, port):
         await storescu(port, files[0])
+    (scan,) = core.scans
     kept = tmp_path / "kept.dcs"
-    kept.write_bytes(core.scans[0].original)
-    sent = files[0].read_bytes()
-    assert bytes(core.scans[0].original)[-38_400:] == sent[-38_400:]
-    assert read_by_reference_toolkit(kept) == "DXLoader"
+    kept.write_bytes(scan.original)
+    size = 160 * 120 * 2
+    assert bytes(scan.original[-size:]) == files[0].read_bytes()[-size:]
+    said = sdicos.read("DX", kept)
+    assert said["read"] and not said["errors"], said
+    assert sorted(said["shape"]) == [120, 160]
+    assert said["sha256"] == hashlib.sha256(scan.pictures[0].data).hexdigest()
 
 
-def read_by_reference_toolkit(path: Path) -> str:
-    """What the toolkit reads a file as; in a process of its own, for it may crash."""
-    code = f"import pydicos; print(type(pydicos.dcsread({str(path)!r})).__name__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr[-1000:]
-    return done.stdout.split()[-1]
+#: How dcmtk compresses or converts a file, and the option with which its storescu offers the result.
+CONVERSIONS = {
+    "run lengths": (["dcmcrle"], "-xr"),
+    "JPEG lossless": (["dcmcjpeg", "+e1"], "-xs"),
+    "JPEG-LS": (["dcmcjpls", "+el"], "-xt"),
+    "deflated": (["dcmconv", "+td"], "-xd"),
+    "implicit VR": (["dcmconv", "+ti"], "-xi"),
+    "big endian": (["dcmconv", "+tb"], "-xb"),
+    "undefined lengths": (["dcmconv", "-e"], "-xe"),
+}
 
 
-@pytest.mark.parametrize("decision", ["ALARM", "CLEAR", "UNKNOWN"])
-def test_the_reference_toolkit_and_dcmtk_read_our_reports(decision: Any, tmp_path: Path) -> None:
-    threat = tdr.PotentialThreat("dense object", tdr.Category.PI, (10, 20, 30, 40), 0.9)
-    now = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-    path = tmp_path / "tdr.dcs"
-    path.write_bytes(
-        tdr.write(
-            tdr.Report(
-                "seed",
-                decision,
-                "1.2.3",
-                "1.2.3.4",
-                now,
-                now,
-                ("JAITF", "baggage 1.0"),
-                (threat,) if decision == "ALARM" else (),
-                abort_reason="TIMEOUT" if decision == "UNKNOWN" else None,
-            )
-        )
-    )
-    assert read_by_reference_toolkit(path) == "TDRLoader"
-    dumped = subprocess.run(["dcmdump", path], capture_output=True, text=True, timeout=30, check=False)
-    assert dumped.returncode == 0 and f"[{decision}" in dumped.stdout
+@pytest.mark.parametrize("name", CONVERSIONS)
+async def test_every_offered_transfer_syntax_as_dcmtk_writes_it(name: str, tmp_path: Path, files: list[Path]) -> None:
+    (program, *options), offer = CONVERSIONS[name]
+    status, out = await dcmtk(program, *options, files[0], tmp_path / "converted.dcs")
+    assert status == 0, out
+    async with listening(tmp_path) as (core, port):
+        for arguments in ([files[0]], [offer, tmp_path / "converted.dcs"]):
+            status, out = await storescu(port, *arguments)
+            assert status == 0, out
+    plain, converted = core.scans
+    assert converted.problem is None
+    assert bytes(converted.pictures[0].data) == bytes(plain.pictures[0].data)
+    assert bytes(converted.original) != bytes(plain.original)
 
 
-async def test_a_picture_of_a_person_is_offered_no_way_in(tmp_path: Path, files: list[Path]) -> None:
+async def test_what_is_not_judged_is_kept_and_said(tmp_path: Path) -> None:
+    ct, cut = tmp_path / "ct.dcs", tmp_path / "short.dcs"
+    ct.write_bytes(made(SOPClassUID="1.2.840.10008.5.1.4.1.1.501.1"))
+    cut.write_bytes(made(Rows=60_000, Columns=60_000))
+    async with listening(tmp_path) as (core, port):
+        status, out = await storescu(port, ct, cut)
+    assert status == 0, out
+    assert [scan.problem for scan in core.scans] == [
+        "not supported: DICOS CT Image",
+        "an image of 60000 x 60000 pixels is over the limit of 20000 a side",
+    ]
+    assert all(scan.original and not scan.pictures and scan.scan_id == "1.2.3" for scan in core.scans)
+
+
+async def test_a_file_cut_in_half_stops_its_sender_and_nobody_else(tmp_path: Path, files: list[Path]) -> None:
+    cut = tmp_path / "cut.dcs"
+    cut.write_bytes(files[0].read_bytes()[:9000])
+    async with listening(tmp_path / "state") as (core, port):
+        status, _ = await storescu(port, cut)
+        assert status != 0
+        status, out = await storescu(port, files[1])
+    assert status == 0, out
+    assert [scan.problem for scan in core.scans if scan.pictures] == [None]
+    assert all(scan.problem for scan in core.scans if not scan.pictures)
+
+
+@pytest.mark.parametrize("uid", PERSONS)
+async def test_a_picture_of_a_person_is_offered_no_way_in(uid: str, tmp_path: Path) -> None:
     person = tmp_path / "person.dcs"
-    data = files[0].read_bytes()
-    plain, ait = b"1.2.840.10008.5.1.4.1.1.501.2.2\0", next(iter(PERSONS)).encode()
-    person.write_bytes(data.replace(plain, ait.ljust(len(plain), b"\0")))
+    person.write_bytes(made(SOPClassUID=uid))
     async with listening(tmp_path / "state") as (core, port):
         status, out = await storescu(port, person)
-        assert status != 0, out
-        assert not core.observations
-    assert not (tmp_path / "state").exists() or not list((tmp_path / "state").iterdir())
+    assert status != 0 and "Success" not in out
+    assert not core.observations and not (tmp_path / "state").exists()
 
 
-async def test_a_port_scan_and_garbage_leave_the_next_scanner_alone(tmp_path: Path, files: list[Path]) -> None:
-    async with listening(tmp_path) as (core, port):
-        for sent in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x01\x00\xff\xff\xff\xff" + bytes(64), b"\x04" * 5000):
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
-                stranger.sendall(sent)
-        status, out = await storescu(port, files[0])
-    assert status == 0, out
-    assert len(core.scans) == 1
+async def test_a_picture_of_a_person_under_another_name_is_refused_and_kept_nowhere(tmp_path: Path) -> None:
+    person = tmp_path / "person.dcs"
+    person.write_bytes(made(OOIType="PERSON"))
+    async with listening(tmp_path / "state") as (core, port):
+        _, out = await storescu(port, person)
+    assert "SOPClassNotSupported" in out, out
+    assert not core.observations and not (tmp_path / "state").exists()
 
 
 async def test_an_object_over_the_limit_is_cut_off_and_the_next_one_taken(tmp_path: Path) -> None:
@@ -188,20 +231,48 @@ async def test_an_object_over_the_limit_is_cut_off_and_the_next_one_taken(tmp_pa
     async with listening(tmp_path / "state", max_object_bytes=200_000) as (core, port):
         status, _ = await storescu(port, tmp_path / "large.dcs")
         assert status != 0 and not core.scans
+        await core.until(lambda: core.last and core.last.code == "object-too-large")
         status, out = await storescu(port, tmp_path / "small.dcs")
     assert status == 0, out
     assert len(core.scans) == 1
+    assert core.last is not None and core.last.state is DeviceState.UP
 
 
-async def test_a_stranger_by_address_or_name_is_refused(tmp_path: Path, files: list[Path]) -> None:
-    async with listening(tmp_path, calling_ae_titles=["SCANNER"]) as (core, port):
-        status, _ = await storescu(port, files[0])
+@pytest.mark.parametrize(
+    ("settings", "stranger", "known"),
+    [
+        ({"calling_ae_titles": ["SCANNER"]}, ["-aet", "OTHER"], ["-aet", "SCANNER"]),
+        ({"check_called_ae_title": True}, ["-aec", "OTHER"], ["-aec", "EDGE"]),
+    ],
+)
+async def test_a_stranger_by_name_is_refused(
+    settings: dict[str, Any], stranger: list[str], known: list[str], tmp_path: Path, files: list[Path]
+) -> None:
+    async with listening(tmp_path, **settings) as (core, port):
+        status, _ = await storescu(port, *stranger, files[0])
         assert status != 0 and not core.scans
-        status, out = await storescu(port, "-aet", "SCANNER", files[0])
+        status, out = await storescu(port, *known, files[0])
         assert status == 0, out
-    async with listening(tmp_path, addresses=["10.9.9.9"]) as (core, port):
+
+
+@pytest.mark.parametrize(("addresses", "admitted"), [(["10.9.9.9"], False), (["10.0.0.0/8", "127.0.0.0/8"], True)])
+async def test_a_stranger_by_address_is_refused(
+    addresses: list[str], admitted: bool, tmp_path: Path, files: list[Path]
+) -> None:
+    async with listening(tmp_path, addresses=addresses) as (core, port):
         status, _ = await storescu(port, files[0])
-        assert status != 0 and not core.scans
+    assert (status == 0, len(core.scans)) == (admitted, int(admitted))
+
+
+async def test_one_association_more_than_allowed_is_told_so(tmp_path: Path, files: list[Path]) -> None:
+    async with listening(tmp_path, max_associations=1) as (core, port):
+        core.open.clear()
+        first = asyncio.create_task(storescu(port, files[0]))
+        await core.until(lambda: core.scans)
+        status, out = await storescu(port, files[1])
+        assert status != 0 and "Local Limit Exceeded" in out.replace("-", " "), out
+        core.open.set()
+        assert (await first)[0] == 0
 
 
 async def test_a_port_in_use_is_said_with_its_holder(tmp_path: Path) -> None:
@@ -215,9 +286,36 @@ async def test_a_port_in_use_is_said_with_its_holder(tmp_path: Path) -> None:
     assert port.last is not None and "process" in port.last.reason and str(number) in port.last.reason
 
 
-async def test_the_port_is_free_again_once_the_driver_is_stopped(tmp_path: Path) -> None:
-    async with listening(tmp_path) as (_, number):
-        pass
+async def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
+    port = FakePort(tmp_path)
+    async with running(DicosDriver(DicosSettings(listen="192.0.2.1:11112")), port):
+        await port.until(lambda: port.last and port.last.code == "link-lost")
+
+
+async def test_the_port_is_free_again_once_the_driver_is_stopped(tmp_path: Path, files: list[Path]) -> None:
+    async with listening(tmp_path) as (core, number):
+        core.open.clear()
+        store = asyncio.create_task(storescu(number, files[0]))
+        await core.until(lambda: core.scans)
+    assert (await store)[0] != 0, "it was never told that the scan was stored"
     port = FakePort(tmp_path)
     async with running(DicosDriver(DicosSettings(listen=f"127.0.0.1:{number}")), port):
         await port.until(lambda: port.last and port.last.state is DeviceState.UP)
+
+
+async def test_probe(tmp_path: Path) -> None:
+    def driver(number: int, **settings: Any) -> DicosDriver:
+        return DicosDriver(DicosSettings(listen=f"127.0.0.1:{number}", **settings))
+
+    free = await driver(free_port()).probe(5)
+    assert free.ok and "free" in free.steps[0]
+    async with listening(tmp_path, calling_ae_titles=["SCANNER"]) as (_, number):
+        ours = await driver(number, calling_ae_titles=["SCANNER"]).probe(5)
+        assert ours.ok and ours.identity == {"ae_title": "EDGE"}
+        elsewhere = await driver(number, addresses=["10.0.0.1"]).probe(5)
+        assert elsewhere.ok and "not in addresses" in elsewhere.steps[1]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = await driver(other.getsockname()[1]).probe(1.5)
+    assert not taken.ok and taken.mend and "process" in taken.steps[0]
