@@ -78,7 +78,7 @@ class Appliance:
             on_commit=self._committed,
         )
         self._reader = Reader(who.data_dir)
-        models = {device.model for device in config.devices if device.model and device.enabled}
+        models = {device.model for device in config.devices if device.model}  # the disabled may be enabled by command
         self._judge = Judge.load(models, config.inference.threads, config.inference.max_waiting, clock)
         self._intake = Intake(self._judge, self._ledger, self._reader, events, clock, self._reading)
         self._supervisor = Supervisor(
@@ -109,6 +109,7 @@ class Appliance:
             async with asyncio.TaskGroup() as group:
                 for work in (
                     self._judge.run(),
+                    self._intake.run(),
                     self._courier.run(),
                     self._supervisor.run(),
                     self._tell_health(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from drivers.clock import Stamp
-from drivers.contract import Severity
+from drivers.contract import Measurement, Severity
 from edge.clock import ClockState, boot_id
 from edge.messages import (
     MAX_HIT_BYTES,
@@ -25,6 +25,7 @@ from edge.nouns import Hit, Item, ModelName, Threat, ThreatReport
 
 HISTORICAL_NS = 60_000_000_000
 MAX_THREATS = 16
+CLIPPED_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,15 @@ def threat_body(threat: Threat) -> ThreatBody:
     )
 
 
+def _clipped(threat: Threat) -> Threat:
+    measured = threat.measurement
+    if measured:
+        value = measured.value[:CLIPPED_CHARS] if isinstance(measured.value, str) else measured.value
+        measured = Measurement(measured.name[:CLIPPED_CHARS], value, measured.unit[:CLIPPED_CHARS])
+    zone = threat.zone[:CLIPPED_CHARS] if threat.zone else threat.zone
+    return replace(threat, label=threat.label[:CLIPPED_CHARS], zone=zone, measurement=measured)
+
+
 class EventWriter:
     """Writes hits and verdicts as this appliance publishes them."""
 
@@ -123,9 +133,10 @@ class EventWriter:
                 time=committed.rfc3339(),
                 data=data,
             ).encoded()
-            if len(event) <= MAX_HIT_BYTES or len(threats) == 1:
+            if len(event) <= MAX_HIT_BYTES:
                 return event
-            threats = threats[: len(threats) // 2]
+            # One threat alone is too large only where its device gave it texts that nobody can mean.
+            threats = threats[: len(threats) // 2] or [_clipped(threats[0])]
 
     def verdict(
         self, report: ThreatReport, item: Item, at: Stamp, hit: Hit | None, kind: tuple[str, str | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from drivers.clock import Clock
 from drivers.contract import Observation, Outcome, Reading, Scan
 from drivers.errors import StoreError, StoreRejected
 from edge.clock import uuid7
-from edge.collapse import REVISE_NS, Collapse
+from edge.collapse import Collapse, Flap
 from edge.config import DeviceConfig
 from edge.event import EventWriter
 from edge.judge import Judge, judge_reading
@@ -23,6 +24,7 @@ from edge.nouns import Decision, Evidence, Hit, Item, ThreatReport
 log = logging.getLogger("jaitf.core")
 
 RETRY_S = 1.0
+TELL_S = 1.0
 
 
 class Intake:
@@ -98,45 +100,37 @@ class Intake:
         report = judge_reading(reading)
         if report is None:
             return Outcome.COMMITTED
-        flap = self._collapse.find(device.name, reading)
+        now_ns = self._clock.now().monotonic_ns
+        flap = self._collapse.find(device.name, reading, now_ns)
         if flap is None:
-            item = item_of(reading)
-            hit = self._hit(device, reading, report, uuid7(self._clock.now().wall_ns), item)
-            self._collapse.open(device.name, reading, hit.hit_id, item.scan_id)
-            await self._until_written(Record(device.name, hit=hit))
+            item, hit_id = item_of(reading), uuid7(self._clock.now().wall_ns)
+            self._collapse.open(device, reading, hit_id, item, now_ns)
+            await self._until_written(_record(device, reading, report, hit_id, item))
             return Outcome.COMMITTED
-        flap.count += 1
-        flap.last_ns = reading.at.monotonic_ns
-        if flap.last_ns - flap.committed_ns >= REVISE_NS:
-            flap.committed_ns = flap.last_ns
-            flap.rev += 1
-            item = Item(flap.scan_id)
-            hit = self._hit(device, reading, report, flap.hit_id, item, rev=flap.rev, count=flap.count)
-            await self._until_written(Record(device.name, hit=hit))
+        flap.again(reading, now_ns)
+        if flap.is_due(now_ns):
+            await self._until_written(self._revision(flap))
         return Outcome.COMMITTED
 
-    def _hit(
-        self,
-        device: DeviceConfig,
-        reading: Reading,
-        report: ThreatReport,
-        hit_id: str,
-        item: Item,
-        *,
-        rev: int = 0,
-        count: int | None = None,
-    ) -> Hit:
-        return Hit(
-            hit_id=hit_id,
-            rev=rev,
-            device=device.name,
-            driver=device.driver,
-            observed=reading.at,
-            item=item,
-            report=report,
-            raw=reading.raw,
-            count=count,
-        )
+    async def run(self) -> None:
+        """Tell the last count of contacts that went quiet, until cancelled; then what is still untold."""
+        try:
+            while True:
+                await asyncio.sleep(TELL_S)
+                for flap in self._collapse.due(self._clock.now().monotonic_ns):
+                    with contextlib.suppress(StoreRejected):  # the ledger has logged it
+                        await self._until_written(self._revision(flap))
+        finally:
+            for flap in self._collapse.untold():
+                written = self._ledger.commit(self._revision(flap))
+                # The ledger writes it before it closes; nobody is left to try again.
+                written.add_done_callback(lambda f: f.cancelled() or f.exception())
+
+    def _revision(self, flap: Flap) -> Record:
+        flap.revise(self._clock.now().monotonic_ns)
+        report = judge_reading(flap.last)
+        assert report is not None  # only alarms are collapsed
+        return _record(flap.device, flap.last, report, flap.hit_id, flap.item, rev=flap.rev, count=flap.count)
 
     async def _until_written(self, record: Record) -> None:
         """Write a reading's hit however long it takes: the hardware cannot be told to say it again.
@@ -153,3 +147,27 @@ class Intake:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
+
+
+def _record(
+    device: DeviceConfig,
+    reading: Reading,
+    report: ThreatReport,
+    hit_id: str,
+    item: Item,
+    *,
+    rev: int = 0,
+    count: int | None = None,
+) -> Record:
+    hit = Hit(
+        hit_id=hit_id,
+        rev=rev,
+        device=device.name,
+        driver=device.driver,
+        observed=reading.at,
+        item=item,
+        report=report,
+        raw=reading.raw,
+        count=count,
+    )
+    return Record(device.name, hit=hit)

@@ -7,13 +7,13 @@ import logging
 import statistics
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from drivers.clock import Clock, Stamp
 from drivers.contract import Finding, Reading, Scan, Severity
 from drivers.errors import ModelError
+from edge.hand import Hand
 from edge.nouns import Decision, ModelName, Threat, ThreatReport
 from edge.severity import ORDER, severity_table
 from inference import Judgement, Model, load, thumbnail
@@ -25,6 +25,10 @@ log = logging.getLogger("jaitf.judge")
 DEADLINE_S = 30.0
 SELF_TEST_S = 600.0
 TIMES_KEPT = 500
+MAX_STUCK = 4
+"""So many threads may hang at once, each with its picture; beyond it no more pictures are risked."""
+
+NO_ANSWER = "the model gave no answer in time"
 
 
 @dataclass(slots=True)
@@ -70,7 +74,8 @@ class Judge:
         self._clock = clock
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
+        self._hand = Hand("judge")
+        self._stuck: list[Hand] = []
         self._times_ms: deque[float] = deque(maxlen=TIMES_KEPT)
         self.on_blind: Callable[[str], None] = lambda reason: None
 
@@ -97,13 +102,19 @@ class Judge:
             return unknown(scan.problem)
         if model is None:
             return unknown("no model is configured for this device")
+        if model not in self._models:
+            return unknown(f"the model {model} is not loaded")
         if len(self._queue) >= self._max_waiting:
-            self.overloaded += 1
-            self._queue.popleft().done.set_result(unknown("overloaded"))
+            self._give_up(self._queue.popleft())
         waiting = _Waiting(scan, self._models[model], asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.done
+
+    def _give_up(self, oldest: _Waiting) -> None:
+        if not oldest.done.done():
+            self.overloaded += 1
+            oldest.done.set_result(unknown("overloaded"))
 
     async def run(self) -> None:
         """Judge what waits until cancelled, and prove the models on their golden pictures now and then."""
@@ -113,8 +124,8 @@ class Judge:
             while self._queue:
                 await self._judge(self._queue.popleft())
             if self._clock.now().monotonic_ns >= next_test_ns:
-                next_test_ns += int(SELF_TEST_S * 1e9)
                 await self.self_test()
+                next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
             try:
                 async with asyncio.timeout(5.0):
                     await self._wake.wait()
@@ -123,11 +134,16 @@ class Judge:
 
     async def self_test(self) -> None:
         """Prove every model on its golden pictures; a model that fails makes the appliance blind until it passes."""
+        failures = []
         for model in self._models.values():
             failure = await self._in_thread(model.self_test)
-            self._see(f"{model.name}: {failure}" if isinstance(failure, str) else "")
+            if isinstance(failure, str):
+                failures.append(f"{model.name}: {failure}")
+        self._see("; ".join(failures))
 
     async def _judge(self, waiting: _Waiting) -> None:
+        if waiting.done.done():
+            return  # nobody waits for it any more
         started = self._clock.now()
         result = await self._in_thread(lambda: _look(waiting.scan, waiting.model))
         ended = self._clock.now()
@@ -143,25 +159,29 @@ class Judge:
 
     async def _in_thread(self, work: Callable[[], T]) -> T | str:
         """Return what work in the judge's thread returns, or why it failed; it has a deadline."""
-        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                result = await asyncio.shield(future)
-            if self.blind_reason.startswith("no answer"):
-                self._see("")
-            return result
-        except TimeoutError:
+        self._stuck = [hand for hand in self._stuck if hand.alive]
+        if len(self._stuck) >= MAX_STUCK:
+            return NO_ANSWER
+        future = self._hand.do(work)
+        await asyncio.wait({future}, timeout=DEADLINE_S)
+        if not future.done():
             self._see(f"no answer from the model for {DEADLINE_S:.0f} s")
             # The thread cannot be ended; what comes next gets another, and the stuck one is left behind.
-            self._thread.shutdown(wait=False, cancel_futures=True)
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
-            return "the model gave no answer in time"
+            self._hand.dismiss()
+            self._stuck.append(self._hand)
+            self._hand = Hand("judge")
+            return NO_ANSWER
+        try:
+            result = future.result()
         except ModelError as error:
             return str(error)
         except Exception as error:
             # The boundary to ONNX Runtime and OpenCV, which raise what they please; the verdict tells the console.
             log.exception("a picture could not be judged")
             return f"the model failed: {type(error).__name__}"
+        if self.blind_reason.startswith("no answer"):
+            self._see("")
+        return result
 
     def _see(self, blind_reason: str) -> None:
         if blind_reason != self.blind_reason:
@@ -194,7 +214,9 @@ def _report(judgement: Judgement, thumb: bytes | None, model: Model, started: St
         for found in judgement.findings
     )
     score, threshold = round(judgement.score, 4), round(judgement.threshold, 4)
-    alarm = judgement.alarm and bool(threats)
+    if judgement.alarm and not threats:
+        return unknown("the model raises an alarm, and finds nothing to show for it")
+    alarm = judgement.alarm
     severity: Severity | None = severity_table().of(threats, score, threshold) if alarm else None
     return ThreatReport(
         decision=Decision.ALARM if alarm else Decision.CLEAR,
