@@ -11,6 +11,7 @@ from importlib import import_module
 
 DEVICES = {
     "modbus": ("simulators.modbus.cli", "a Modbus/TCP device: a rising counter, contacts, a level, a temperature"),
+    "tagreader": ("simulators.tagreader.cli", "a UHF tag reader: bags, a canine team and its button; LLRP or serial"),
     "tip": ("simulators.xray.tip_command", "no device: puts a simulated threat into a picture of an ordinary bag"),
     "xray": (
         "simulators.xray.command",

@@ -1,0 +1,86 @@
+"""`jaitf-sim tagreader`: one simulated tag reader, over LLRP or as a serial module."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulators.tagreader.model import Gate
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_EPILOG = "Example: jaitf-sim tagreader --listen 127.0.0.1:5084 --button-s 20"
+
+
+class Protocol(StrEnum):
+    """What the reader speaks."""
+
+    LLRP = "llrp"
+    M100 = "m100"
+    READER18 = "reader18"
+
+
+@app.command(epilog=_EPILOG)
+def tagreader(
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0: a free one, which is printed")] = "127.0.0.1:5084",
+    protocol: Annotated[Protocol, typer.Option(help="llrp over TCP; m100 or reader18 as a serial module")] = (
+        Protocol.LLRP
+    ),
+    pty: Annotated[Path | None, typer.Option(help="serial modules: a pseudo-terminal linked here, not TCP")] = None,
+    bag_s: Annotated[float, typer.Option(min=0.1, help="a new bag passes every so many seconds")] = 4.0,
+    missed: Annotated[float, typer.Option(min=0, max=1, help="share of reads that fail")] = 0.1,
+    button_s: Annotated[float, typer.Option(min=0, help="the button is pressed every so many seconds; 0: never")] = 0,
+    team: Annotated[bool, typer.Option(help="a dog's and a handler's tag stay in view")] = True,
+    seed: Annotated[int, typer.Option(help="the same seed, the same bags")] = 1,
+    seconds: Annotated[float, typer.Option(min=0, help="stop after so long; 0: never")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
+) -> None:
+    """Simulate a tag reader: bags pass, a canine team stands beside, its handler presses the button (LLRP only)."""
+    host, separator, port = listen.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65_535:
+        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    if pty and protocol is Protocol.LLRP:
+        raise typer.BadParameter("LLRP goes over TCP: --pty is for serial modules")
+    gate = Gate(seed=seed, bag_s=bag_s, view_s=bag_s / 2, missed=missed, button_s=button_s, team=team)
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        server = _server(protocol, gate, pty)
+        bound = await server.listen(host.strip("[]") or "127.0.0.1", int(port))
+        url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
+        said = {"listening": url, "protocol": protocol.value, "simulated": True}
+        line = json.dumps(said) if as_json else f"simulated reader ({protocol.value}) listening on {url}"
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        try:
+            async with asyncio.timeout(seconds or None):
+                await stop.wait()
+        except TimeoutError:
+            pass
+        finally:
+            await server.close()
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        sys.stderr.write(f"jaitf-sim tagreader: {error}\n")
+        raise typer.Exit(1) from error
+
+
+def _server(protocol: Protocol, gate: Gate, pty: Path | None):
+    if protocol is Protocol.LLRP:
+        from simulators.tagreader.llrp import Reader  # here, so that help and mistakes answer at once
+
+        return Reader(gate)
+    from simulators.tagreader.module import Module, m100, reader18
+
+    return Module(m100 if protocol is Protocol.M100 else reader18, gate, pty)
