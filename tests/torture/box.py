@@ -156,6 +156,12 @@ class Box:
         self.process.wait(END_DEADLINE_S)
         self._gone(family)
 
+    def suspend(self) -> None:
+        """SIGSTOP to the core and everything below it, as the lights go out."""
+        for process in (self._core(), *self.family()):
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+
     def stop(self) -> None:
         """SIGTERM, and an orderly end."""
         if self.process is None or self.process.poll() is not None:

@@ -34,7 +34,8 @@ def _is_counted(device: dict[str, Any] | str) -> bool:
 class Rig:
     """Everything of one scenario, in a folder of its own; `devices` are settings of counters, or device files.
 
-    Use it as a context manager: it leaves nothing running."""
+    Use it as a context manager: it leaves nothing running.
+    """
 
     def __init__(
         self,
