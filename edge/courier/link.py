@@ -191,7 +191,9 @@ class Link:
         client.loop_start()
         self._thread = client._thread  # paho keeps it to itself, and says nothing when it dies of a malformed packet
         try:
-            return await asyncio.wait_for(self._connected, CONNECT_DEADLINE_S)
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the result.
+            async with asyncio.timeout(CONNECT_DEADLINE_S):
+                return await self._connected
         except TimeoutError:
             await self.abandon()
             raise LinkTimeout(f"{self._console.url}: no CONNACK for {CONNECT_DEADLINE_S:.0f} s") from None
