@@ -114,6 +114,8 @@ class Nursery:
             self._ready.set_result(None)
         elif "spawned" in news:
             self._born(news["spawned"], news["pid"], descriptors)
+        elif "failed" in news and (waiting := self._spawning.pop(news["failed"], None)) and not waiting.done():
+            waiting.set_exception(LinkLost(f"no process could be started: {news['reason']}"))
         elif "exited" in news and (living := self._living.pop(news["exited"], None)) and not living.done():
             living.set_result(news["status"])
 

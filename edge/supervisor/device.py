@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drivers import host, wire
 from drivers.clock import Clock, Stamp
-from drivers.contract import DeviceState, Observation, Outcome
+from drivers.contract import DeviceState, Observation, Outcome, Scan
 from drivers.errors import EdgeError, LinkError, ProtocolError
 from edge.config import DeviceConfig
 from edge.supervisor.child import Child
@@ -28,6 +28,9 @@ READING_WINDOW = 256
 READING_BODY_BYTES = 64 * 1024
 FLOOD_PER_S = 400
 FLOOD_WINDOW_S = 5.0
+STATES_PER_WINDOW = 200
+HELD_BYTES = 256 * 1024 * 1024
+LATE_S = 2.0
 
 Handle = Callable[[DeviceConfig, Observation], Awaitable[Outcome]]
 
@@ -53,8 +56,28 @@ class ProcessEnded(LinkError):
         self.finding = code
 
 
+def _how(status: int) -> str:
+    """Return how a process ended, from its status as subprocess gives it."""
+    if status >= 0:
+        return f"the process ended with status {status}; its log says why"
+    try:
+        return f"the process was ended by {signal.Signals(-status).name}"
+    except ValueError:  # the signals between SIGRTMIN and SIGRTMAX have no names
+        return f"the process was ended by signal {-status}"
+
+
+def _size(observation: Observation) -> int:
+    if isinstance(observation, Scan):
+        return len(observation.original) + sum(len(picture.data) for picture in observation.pictures)
+    return len(observation.raw)
+
+
 class DeviceService:
-    """Serves one process of one device: takes its frames for hostile, watches its heartbeat, hands on observations."""
+    """Serves one process of one device: takes its frames for hostile, watches its heartbeat, hands on observations.
+
+    `unsettled` takes up the work on each observation until it is done: what has reached the core is dealt with even
+    where the process is gone by then.
+    """
 
     def __init__(
         self,
@@ -66,6 +89,7 @@ class DeviceService:
         clock: Clock,
         handle: Handle,
         set_state: Callable[[wire.State], None],
+        unsettled: set[asyncio.Task[None]],
     ) -> None:
         self._config = config
         self._child = child
@@ -75,14 +99,18 @@ class DeviceService:
         self._clock = clock
         self._handle = handle
         self._set_state = set_state
-        self._answers: set[asyncio.Task[None]] = set()
+        self._unsettled = unsettled
+        self._open = 0
+        self._held_bytes = 0
+        self._relief = asyncio.Event()
+        self._over = False
         self._writing = asyncio.Lock()
         self._heard_ns = self._moved_ns = clock.now().monotonic_ns
         self._progress = -1
         self._progress_deadline_s: float | None = None
-        self._started = self._hello = False
+        self._hello = False
         self._flood_since_ns = self._heard_ns
-        self._offers = 0
+        self._offers = self._states = 0
         self.flooding = False
         self.last_observation: Stamp | None = None
 
@@ -101,22 +129,27 @@ class DeviceService:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await ended.pop()
         finally:
+            self._over = True
             self._child.kill(signal.SIGKILL)
-            for task in (*tasks, *self._answers):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, *self._answers, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._child.close()
 
     async def _read(self, start: wire.Start) -> None:
         loop = asyncio.get_running_loop()
+        try:
+            await self._write(start)
+        except ValueError as error:
+            raise ProcessEnded("crashing", f"the process could not be told what to run: {error}") from None
+        except OSError:
+            raise await self._ended() from None
         while True:
+            await self._until_there_is_room()
             try:
-                if not self._started:
-                    await self._write(start)
-                    self._started = True
                 data = await loop.sock_recv(self._child.wire, READ_BYTES)
-            except OSError as error:
-                raise ProcessEnded("crashing", f"the wire broke: {error}") from None
+            except OSError:  # reset: what the core sent last was not read
+                data = b""
             if not data:
                 raise await self._ended()
             self._heard_ns = self._clock.now().monotonic_ns
@@ -126,13 +159,15 @@ class DeviceService:
             except ProtocolError as error:
                 raise ProcessEnded("wire", f"the process sent what is no message: {error}") from None
 
+    async def _until_there_is_room(self) -> None:
+        """Read nothing more while the core holds as much of this device's pictures as it may."""
+        while self._held_bytes > HELD_BYTES:
+            self._relief.clear()
+            await self._relief.wait()
+
     async def _ended(self) -> ProcessEnded:
         with contextlib.suppress(TimeoutError):
-            status = await asyncio.wait_for(asyncio.shield(self._child.exit), 2.0)
-            if status < 0:
-                name = signal.Signals(-status).name
-                return ProcessEnded("crashing", f"the process was ended by {name}")
-            return ProcessEnded("crashing", f"the process ended with status {status}; its log says why")
+            return ProcessEnded("crashing", _how(await asyncio.wait_for(asyncio.shield(self._child.exit), 2.0)))
         return ProcessEnded("crashing", "the process closed its wire")
 
     def _take(self, message: wire.FromDevice | wire.FromCore) -> None:
@@ -144,6 +179,9 @@ class DeviceService:
                     self._progress, self._moved_ns = message.progress, self._heard_ns
                 self._progress_deadline_s = message.deadline_s
             case wire.State():
+                self._states += 1
+                if self._states > STATES_PER_WINDOW:
+                    raise ProcessEnded("flooding", "its state changes faster than any device's does")
                 self._set_state(message)
             case wire.Hello():
                 self._hello = True
@@ -151,34 +189,54 @@ class DeviceService:
                 raise ProtocolError(f"a device may not send {message.kind}")
 
     def _offered(self, offer: wire.Offer) -> None:
-        if len(self._answers) >= self._window:
+        if self._open >= self._window:
             raise ProtocolError(f"more than {self._window} observations without an answer")
         self._offers += 1
         self.last_observation = offer.observation.at
+        self._open += 1
+        self._held_bytes += _size(offer.observation)
         task = asyncio.create_task(self._answer(offer))
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
+        self._unsettled.add(task)
+        task.add_done_callback(self._unsettled.discard)
 
     async def _answer(self, offer: wire.Offer) -> None:
         try:
-            outcome = await self._handle(self._config, offer.observation)
-        except EdgeError as error:
-            log.error("%s: an observation could not be handled: %s", self._config.name, error)
-            outcome = Outcome.REFUSED
+            outcome = await self._outcome(offer.observation)
+        finally:
+            self._open -= 1
+            self._held_bytes -= _size(offer.observation)
+            self._relief.set()
         with contextlib.suppress(OSError):
             await self._write(wire.Answer(number=offer.number, outcome=outcome))
+
+    async def _outcome(self, observation: Observation) -> Outcome:
+        try:
+            return await self._handle(self._config, observation)
+        except EdgeError as error:
+            log.error("%s: an observation could not be handled: %s", self._config.name, error)
+        except Exception:
+            # Whatever a device may bring, it must get an answer: without one its driver would wait for ever.
+            log.exception("%s: an observation could not be handled", self._config.name)
+        return Outcome.REFUSED
 
     async def _write(self, message: wire.FromCore) -> None:
         loop = asyncio.get_running_loop()
         async with self._writing:
             for part in wire.encode(message):
+                if self._over:
+                    return  # nobody is left to be told
                 await loop.sock_sendall(self._child.wire, part)
 
     async def _watch(self) -> None:
         """Find the process that is silent, hanging, leaking or flooding; each is a finding of its own."""
+        now = self._clock.now().monotonic_ns
         while True:
+            before = now
             await asyncio.sleep(WATCH_S)
             now = self._clock.now().monotonic_ns
+            if (now - before) / 1e9 > LATE_S or self._held_bytes > HELD_BYTES:
+                # It is the core that did not listen: it was stopped, or wants nothing more just now.
+                self._heard_ns = self._moved_ns = now
             quiet_s = (now - self._heard_ns) / 1e9
             if quiet_s > (BEAT_DEADLINE_S if self._hello else HELLO_DEADLINE_S):
                 raise ProcessEnded("hanging", f"no heartbeat for {quiet_s:.0f} s")
@@ -195,4 +253,5 @@ class DeviceService:
         elapsed_s = (now_ns - self._flood_since_ns) / 1e9
         if elapsed_s >= FLOOD_WINDOW_S:
             self.flooding = self._offers / elapsed_s > FLOOD_PER_S
-            self._offers, self._flood_since_ns = 0, now_ns
+            self._offers = self._states = 0
+            self._flood_since_ns = now_ns

@@ -123,7 +123,11 @@ def main() -> None:
                 if not request:
                     _end(living)
                     return
-                living.add(_spawn(control, json.loads(request), [control.fileno(), woken, wake]))
+                wanted = json.loads(request)
+                try:
+                    living.add(_spawn(control, wanted, [control.fileno(), woken, wake]))
+                except OSError as error:  # no memory, no more processes: this device's loss, not the others'
+                    control.send(json.dumps({"failed": wanted["name"], "reason": str(error)[:512]}).encode())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,14 @@ from drivers.contract import DeviceState
 from drivers.errors import EdgeError
 from edge.config import DeviceConfig
 from edge.supervisor.child import Child, Nursery
-from edge.supervisor.device import DeviceService, Handle, ProcessEnded, Status
+from edge.supervisor.device import (
+    PICTURE_WINDOW,
+    READING_WINDOW,
+    DeviceService,
+    Handle,
+    ProcessEnded,
+    Status,
+)
 
 log = logging.getLogger("jaitf.device")
 
@@ -22,6 +29,7 @@ FIRST_WAIT_S = 0.5
 MAX_WAIT_S = 10.0  # with the time to notice a stopped process and to start another: back within 20 s, however often
 STABLE_S = 60.0
 SAME_NEWS_NS = 600_000_000_000
+SETTLE_S = 1.0
 
 
 class Supervisor:
@@ -45,6 +53,8 @@ class Supervisor:
         self._on_state = on_state
         self._nursery = Nursery()
         self._children: dict[str, Child] = {}
+        self._commanded: set[str] = set()
+        self._unsettled: dict[str, set[asyncio.Task[None]]] = {device.name: set() for device in devices}
         self._said: dict[str, wire.State] = {}
         self._flooding: set[str] = set()
         self._store_problem: str | None = None
@@ -57,17 +67,27 @@ class Supervisor:
                 self._wanted[device.name].set()
 
     async def run(self) -> None:
-        """Keep the devices' processes running until cancelled, then end them all."""
+        """Keep the devices' processes running until cancelled, then end them all; what they brought by then is kept."""
         try:
             async with asyncio.TaskGroup() as group:
                 for device in self._devices.values():
                     group.create_task(self._keep(device), name=f"device {device.name}")
         finally:
+            await self._settle()
             await self._nursery.close()
+
+    async def _settle(self) -> None:
+        """Give what has reached the core a moment to be committed, and give up what waits for more than the disk."""
+        if tasks := set[asyncio.Task[None]]().union(*self._unsettled.values()):
+            _, late = await asyncio.wait(tasks, timeout=SETTLE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def restart(self, name: str) -> None:
         """End a device's process; another one follows. Raises KeyError for an unknown device."""
         if child := self._children.get(self._devices[name].name):
+            self._commanded.add(name)
             child.kill()
 
     def disable(self, name: str) -> None:
@@ -115,6 +135,8 @@ class Supervisor:
 
     def _show(self, name: str, said: wire.State) -> None:
         """Set what a device's process said, or what the core knows better."""
+        if not self._wanted[name].is_set():
+            return  # its last words, while it is being ended by command
         if self._store_problem is not None and said.state is DeviceState.UP:
             self.set_state(name, DeviceState.DEGRADED, self._store_problem, "store-full", said)
         elif name in self._flooding and said.state is DeviceState.UP:
@@ -127,25 +149,44 @@ class Supervisor:
         while True:
             await self._wanted[device.name].wait()
             started = self._clock.now().monotonic_ns
+            self._commanded.discard(device.name)
             try:
                 await self._serve_one(device)
             except ProcessEnded as ended:
-                if not self._wanted[device.name].is_set():
+                if self._by_command(device.name):
                     continue
                 self.status[device.name].restarts += 1
                 self.set_state(device.name, DeviceState.DOWN, str(ended), ended.finding)
             except EdgeError as error:
                 self.set_state(device.name, DeviceState.DOWN, str(error), error.code)
+            except Exception as error:
+                # Whatever goes wrong about one device must not end the others' supervision, nor the core.
+                log.exception("%s: its process could not be served", device.name)
+                self.set_state(device.name, DeviceState.DOWN, f"{type(error).__name__}: {error}", "internal")
             if self._clock.now().monotonic_ns - started > STABLE_S * 1e9:
                 wait_s = FIRST_WAIT_S
             await asyncio.sleep(wait_s * (0.5 + self._chance.random() / 2))
             wait_s = min(2 * wait_s, MAX_WAIT_S)
 
+    def _by_command(self, name: str) -> bool:
+        """Return whether a process ended because it was told to; that is no finding."""
+        if not self._wanted[name].is_set():
+            return True
+        if name in self._commanded:
+            self.set_state(name, DeviceState.DOWN, "restarting by command", "starting")
+            return True
+        return False
+
     async def _serve_one(self, device: DeviceConfig) -> None:
         info = registry.available()[device.driver]
         state_dir = self._data_dir / "devices" / device.name
         state_dir.mkdir(parents=True, exist_ok=True)
+        await self._until_settled(device.name, PICTURE_WINDOW if info.pictures else READING_WINDOW)
         child = await self._nursery.spawn(device.name, device.memory_bytes)
+        if not self._wanted[device.name].is_set():  # disabled while it was being born
+            child.kill()
+            child.close()
+            return
         self._children[device.name] = child
 
         def set_state(message: wire.State) -> None:
@@ -160,6 +201,7 @@ class Supervisor:
             clock=self._clock,
             handle=self._handle,
             set_state=set_state,
+            unsettled=self._unsettled[device.name],
         )
         watch = asyncio.create_task(self._watch(device.name, service))
         try:
@@ -169,6 +211,11 @@ class Supervisor:
             self._children.pop(device.name, None)
             self._said.pop(device.name, None)
             self._flooding.discard(device.name)
+
+    async def _until_settled(self, name: str, window: int) -> None:
+        """Wait while the processes before have left as much to be done as one may have under way."""
+        while len(unsettled := self._unsettled[name]) >= window:
+            await asyncio.wait(unsettled, return_when=asyncio.FIRST_COMPLETED)
 
     async def _watch(self, name: str, service: DeviceService) -> None:
         """Carry the last observation's time over, and let a flood be seen while it lasts."""
