@@ -67,13 +67,13 @@ class LlrpDriver(Driver):
         await client.order(codec.add_rospec(ROSPEC, self._settings.antennas))
         for order in (Type.ENABLE_ROSPEC, Type.START_ROSPEC):
             await client.order(codec.rospec_order(order, ROSPEC))
-        # Where an earlier client had reports held until asked for; a reader that cannot hold them says so, later.
-        await client.tell(Type.ENABLE_EVENTS_AND_REPORTS)
         if self._inputs:
             response = await client.order(codec.get_inputs())
             for number, high in codec.parse_inputs(response.body).items():
                 if high is not None:
                     self._level(number, high, response.body, port)
+        # Where an earlier client had reports held until asked for; a reader that cannot hold them says so, later.
+        await client.tell(Type.ENABLE_EVENTS_AND_REPORTS)
 
     async def _identity(self, client: Client) -> Facts:
         try:
