@@ -77,7 +77,9 @@ class Nursery:
                 self._control = ours
                 loop.add_reader(ours, self._news)
             assert self._ready is not None
-            await asyncio.wait_for(asyncio.shield(self._ready), SPAWN_DEADLINE_S)
+            # Not wait_for, here and below: in Python 3.11 it swallows a cancellation that comes with the result.
+            async with asyncio.timeout(SPAWN_DEADLINE_S):
+                await asyncio.shield(self._ready)
             return self._control
 
     async def spawn(self, name: str, memory_bytes: int) -> Child:
@@ -85,12 +87,18 @@ class Nursery:
 
         Raises LinkTimeout where the nursery doesn't answer, LinkLost where it ends; the next call starts another.
         """
+        spawned: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
         try:
             control = await self._up()
-            spawned: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
             self._spawning[name] = spawned
             control.send(json.dumps({"name": name, "memory_bytes": memory_bytes}).encode())
-            return await asyncio.wait_for(spawned, SPAWN_DEADLINE_S)
+            async with asyncio.timeout(SPAWN_DEADLINE_S):
+                return await spawned
+        except asyncio.CancelledError:
+            if spawned.done() and not spawned.cancelled() and not spawned.exception():
+                spawned.result().kill()
+                spawned.result().close()
+            raise
         except TimeoutError:
             self._lost()
             raise LinkTimeout(f"the nursery gave no process for {name}") from None

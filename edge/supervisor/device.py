@@ -21,6 +21,7 @@ log = logging.getLogger("jaitf.device")
 
 HELLO_DEADLINE_S = 30.0
 BEAT_DEADLINE_S = 5.0
+EXIT_DEADLINE_S = 2.0
 WATCH_S = 0.5
 READ_BYTES = 256 * 1024
 PICTURE_WINDOW = 8
@@ -167,7 +168,8 @@ class DeviceService:
 
     async def _ended(self) -> ProcessEnded:
         with contextlib.suppress(TimeoutError):
-            return ProcessEnded("crashing", _how(await asyncio.wait_for(asyncio.shield(self._child.exit), 2.0)))
+            async with asyncio.timeout(EXIT_DEADLINE_S):
+                return ProcessEnded("crashing", _how(await asyncio.shield(self._child.exit)))
         return ProcessEnded("crashing", "the process closed its wire")
 
     def _take(self, message: wire.FromDevice | wire.FromCore) -> None:

@@ -343,3 +343,19 @@ async def test_a_device_that_comes_and_goes_is_logged_once_in_a_while(lane, capl
     down = [r for r in caplog.records if r.levelname == "WARNING" and "ended with status" in r.getMessage()]
     assert 1 <= len(down) <= 2
     assert len(running.said["one"]) > 5  # the console hears of every change
+
+
+async def test_a_stop_that_comes_together_with_a_new_process_is_not_swallowed(lane):
+    running = lane(one={"enabled": False})
+    nursery = running.supervisor._nursery
+    spawning = asyncio.create_task(nursery.spawn("one", 256 * MB))
+    await until(lambda: nursery._control)
+    real = nursery._born
+
+    def born_and_stopped(*arguments):
+        real(*arguments)
+        spawning.cancel()
+
+    nursery._born = born_and_stopped
+    with pytest.raises(asyncio.CancelledError):
+        await spawning
