@@ -7,6 +7,7 @@ import contextlib
 import logging
 import random
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -14,13 +15,13 @@ from typing import Literal
 from pydantic import ValidationError
 
 from drivers.clock import Clock
-from drivers.errors import EdgeError, LinkLost
+from drivers.errors import EdgeError, LinkLost, StoreError
 from edge.config.model import Console
 from edge.courier.backoff import STABLE_NS, Backoff
 from edge.courier.link import TAKEN_OVER, UNSPECIFIED, BrokerRefused, Dropped, Limits, Link, Will
 from edge.courier.pump import EXPIRY_S, Pump
 from edge.event import Identity
-from edge.ledger import Ledger, Note
+from edge.ledger import Ledger, Note, Written
 from edge.ledger.reader import Outgoing, Reader
 from edge.messages import MAX_DOWN_BYTES, Audit, Message, Receipt, StateMessage
 
@@ -31,6 +32,8 @@ SILENT_REFUSALS = 3
 SUSPICIOUS_CUTS = 8
 TICK_S = 1.0
 GOODBYE_S = 2.0
+MAX_UNWRITTEN = 32
+"""Lines of the audit kept in memory while the store takes none: a full disk is what they tell of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,13 @@ class Courier:
         self._flagged = False
         self._goodbye: int | None = None
         self._said_goodbye = asyncio.Event()
+        self._unwritten: deque[Note] = deque(maxlen=MAX_UNWRITTEN)
 
     def committed(self, hits: list[int], notes: list[tuple[int, str]]) -> None:
         """Take note of what the ledger just committed."""
+        unwritten, self._unwritten = self._unwritten, deque(maxlen=MAX_UNWRITTEN)
+        for note in unwritten:
+            self._write_audit(note)
         if self.connected:
             self._pump.committed(hits, notes)
             self._wake.set()
@@ -277,9 +284,17 @@ class Courier:
     def audit(self, what: str, outcome: str, detail: str, by: str = "appliance") -> None:
         """Put a line for the console's audit into the outbox."""
         line = Audit(at=self._clock.now().rfc3339(), what=what, by=by, outcome=outcome, detail=detail)
-        future = self._ledger.commit(Note("audit", "up/audit", line.encoded()))
-        # Where it cannot be written the store says so on its own; nobody waits for this line.
-        future.add_done_callback(lambda f: f.cancelled() or f.exception())
+        self._write_audit(Note("audit", "up/audit", line.encoded()))
+
+    def _write_audit(self, note: Note) -> None:
+        """Ask for a line to be written; where there is no room for it now, it is asked for again once there is."""
+
+        def done(future: asyncio.Future[Written]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, StoreError) and error.retriable:
+                self._unwritten.append(note)
+
+        self._ledger.commit(note).add_done_callback(done)
 
     async def _leave(self) -> None:
         if self._link is None or self.session is None:

@@ -31,6 +31,8 @@ IDLE_S = 1.0
 CHECKPOINT_BYTES = store.LOG_BYTES
 VACUUM_PAGES = 2000
 HOUSEKEEPING_S = 60.0
+MEND_S = 1.0
+LEAVE_FULL_BYTES = BALLAST_BYTES // 4
 
 
 @dataclass(slots=True)
@@ -320,20 +322,22 @@ class Ledger:
 
     def _free(self) -> bool:
         """Give the disk room back: the ballast, the log, then what matters least; return whether to try again."""
-        dropped = drop_ballast(self.folder)
+        freed = drop_ballast(self.folder)
         self._checkpoint("TRUNCATE")  # after the ballast: the ledger may have to grow before its log can shrink
-        self._enter(StoreState.RESERVE, "the disk is full: what is left is kept for hits")
-        freed = False
         try:
             with self._transaction():
-                freed = self.room.make_room(BALLAST_BYTES)
+                made = self.room.make_room(BALLAST_BYTES)
+            freed |= made
         except (OSError, sqlite3.Error) as error:
             log.debug("no room could be made: %s", error)
-            freed = False
-        return dropped or freed
+        if freed:
+            self._enter(StoreState.RESERVE, "the disk is full: what is left is kept for hits")
+        return freed
 
     def _assess(self) -> None:
         """Say how the store is, now that it could be written. Raises sqlite3.Error, OSError."""
+        if self.state is StoreState.FULL and self.room.disk_free_bytes() < LEAVE_FULL_BYTES:
+            return  # the last bytes of a full disk come and go; the state does not with them
         if self.room.full():
             self._enter(StoreState.FULL, "the quota is used up, the reserve for hits too")
         elif self.room.tight():
@@ -350,14 +354,15 @@ class Ledger:
         self.state, self.reason = state, reason
 
     def _keep_house(self, *, idle: bool) -> None:
-        """Keep the log short; once a minute, and each idle second of a bad state, see what can be mended."""
+        """Keep the log short; once a minute, and each second of a bad state, see what can be mended."""
         wal = Path(f"{self.folder / store.FILE}-wal")
         size = wal.stat().st_size if wal.exists() else 0
         if size > CHECKPOINT_BYTES * (1 if idle else 2):
             self._checkpoint("TRUNCATE" if idle else "PASSIVE")
         now_ns = self._clock.now().monotonic_ns
-        due = now_ns - self._housekept_ns >= HOUSEKEEPING_S * 1e9
-        if due or (idle and self.state is not StoreState.OK):
+        well = self.state is StoreState.OK
+        due = now_ns - self._housekept_ns >= (HOUSEKEEPING_S if well else MEND_S) * 1e9
+        if due or (idle and not well):
             self._housekept_ns = now_ns
             self._mend()
 

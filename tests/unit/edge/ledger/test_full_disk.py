@@ -1,5 +1,6 @@
 """A disk that is full, read-only or failing is a state: entered, said, and left without a restart."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -188,3 +189,36 @@ async def test_an_error_at_the_sync_is_answered_and_nothing_is_half_there(
     assert not list(ledger.folder.glob("evidence/*/*"))
     assert (await ledger.commit(record(scan_hit(clock.now())))).seq == 1
     await until(lambda: ledger.state is StoreState.OK)
+
+
+async def test_a_full_disk_is_left_though_hits_keep_coming(disk, make_ledger, clock, monkeypatch):
+    monkeypatch.setattr(module, "IDLE_S", 3600)  # nothing happens but with a hit
+    ledger = make_ledger()
+    ledger.start()
+    disk.fill()
+    with pytest.raises(StoreFull):
+        while True:
+            await ledger.commit(record(reading_hit(clock.now())))
+    disk.clear()
+    for _ in range(10):
+        clock.advance(0.5)
+        await ledger.commit(record(reading_hit(clock.now())))
+    assert ledger.state is StoreState.OK
+    assert ledger.room.has_ballast()
+
+
+async def test_hits_that_wait_for_a_full_disk_do_not_make_it_flap(disk, make_ledger, clock, caplog):
+    ledger = make_ledger()
+    ledger.start()
+    disk.fill()
+    with pytest.raises(StoreFull):
+        while True:
+            await ledger.commit(record(reading_hit(clock.now())))
+    caplog.clear()
+    for _ in range(50):
+        with contextlib.suppress(StoreFull):
+            await ledger.commit(Note("audit", "up/audit", b"x"))
+        with contextlib.suppress(StoreFull):
+            await ledger.commit(record(reading_hit(clock.now())))
+    assert ledger.state is StoreState.FULL
+    assert [r for r in caplog.records if r.getMessage().startswith("storage:")] == []
