@@ -144,6 +144,9 @@ class LlrpDriver(Driver):
         watched = self._inputs.get(number)
         if watched is None or self._levels.get(number) == high:
             return
+        if self._outgoing.full:
+            self._complain("overrun", "the appliance does not take readings as fast as they come: presses are missed")
+            return
         self._levels[number] = high
         pressed = high is (watched.on == "high")
         now = asyncio.get_running_loop().time()

@@ -16,6 +16,7 @@ from drivers.errors import DeviceRefused, LinkBusy, LinkLost, LinkTimeout, Proto
 from drivers.links.serial import open_stream
 from drivers.llrp.driver import ROSPEC, LlrpDriver
 from drivers.llrp.settings import LlrpSettings
+from drivers.modbus import outgoing
 from drivers.tags import MAX_TAGS, TAGS_A_READING, Gathered
 from simulators.tagreader.llrp import Reader, event, parameter
 from simulators.tagreader.model import TEAM, Gate
@@ -242,6 +243,18 @@ async def test_a_press_that_the_core_refuses_is_offered_again(port, reader):
         await port.until(lambda: port.readings)
         reader.press(True)
         await port.until(lambda: sum(bool(r.findings) for r in port.readings) == 2)
+
+
+async def test_a_contact_that_flaps_before_a_stuck_core_is_bounded_and_told(port, reader, monkeypatch):
+    monkeypatch.setattr(outgoing, "MAX_WAITING", 20)
+    port.open.clear()
+    async with serving(reader) as url, running(driver(url, gpi=[BUTTON], debounce_ms=0), port):
+        await port.until(lambda: port.readings)
+        for _ in range(50):
+            reader.press(True)
+            reader.press(False)
+        await port.until(lambda: port.last and port.last.code == "overrun")
+        assert len(port.readings) <= 20
 
 
 async def test_a_probe_says_who_the_reader_is_and_does_not_set_it_to_work(reader):
