@@ -18,7 +18,7 @@ from inference.manifest import ImageInput, Manifest
 from inference.onnxfile import opsets
 from inference.package import Package
 
-_TYPES = {
+TYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
     "tensor(uint8)": "uint8",
@@ -45,9 +45,9 @@ class Runtime:
         # OpenCV keeps a pool of as many threads as cores; the little it does here does not need one.
         cv2.setNumThreads(1)
         try:
-            self._session = ort.InferenceSession(package.model, _options(threads), providers=["CPUExecutionProvider"])
-        except _FAILURES as error:
-            raise ModelError(f"{package.path}: ONNX Runtime refuses model.onnx: {error}") from error
+            self._session = open_graph(package.model, threads)
+        except ModelError as error:
+            raise ModelError(f"{package.path}: {error}") from error
         self._check_tensors(package.manifest)
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -65,13 +65,21 @@ class Runtime:
             raise ModelError(f"inputs of the graph and of the manifest differ: {', '.join(wrong)}")
         for spec in manifest.inputs:
             node = inputs[spec.name]
-            if _TYPES.get(node.type) != spec.dtype:
+            if TYPES.get(node.type) != spec.dtype:
                 raise ModelError(f"input {spec.name} is {node.type} in the graph, {spec.dtype} in the manifest")
             if isinstance(spec, ImageInput) and not _fits(node.shape, spec.shape):
                 raise ModelError(f"input {spec.name} is {node.shape} in the graph, {list(spec.shape)} in the manifest")
         answers = {o.name for o in self._session.get_outputs()}
         if missing := sorted(set(self.outputs) - answers):
             raise ModelError(f"the graph has no output {', '.join(missing)}; it has: {', '.join(sorted(answers))}")
+
+
+def open_graph(model: bytes, threads: int) -> ort.InferenceSession:
+    """Return a session of an ONNX file's graph. Raises ModelError where it cannot run here."""
+    try:
+        return ort.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
+    except _FAILURES as error:
+        raise ModelError(f"ONNX Runtime refuses model.onnx: {error}") from error
 
 
 def cores() -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from drivers.errors import ModelError
-from edge.cli import model_evaluate, output
+from edge.cli import model_evaluate, model_import, output
 
 if TYPE_CHECKING:
     from drivers.contract import Picture
@@ -137,6 +137,7 @@ def bench(
 
 
 app.command("evaluate", epilog=model_evaluate.EPILOG)(model_evaluate.evaluate)
+app.command("import", epilog=model_import.EPILOG)(model_import.import_model)
 
 
 def _place(package: str) -> str | Path:

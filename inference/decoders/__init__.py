@@ -24,9 +24,9 @@ from inference.manifest import (
 )
 from inference.prepare import Placement
 
-__all__ = ["Candidate", "Decoded", "decode", "tensor_names"]
+__all__ = ["BOX_DECODERS", "Candidate", "Decoded", "decode", "tensor_names"]
 
-_BOXES: dict[type[Any], Any] = {
+BOX_DECODERS: dict[type[Any], Any] = {
     YoloRaw: boxes.yolo_raw,
     BoxesXyxyConfCls: boxes.xyxy_conf_cls,
     BoxesCxcywhConfCls: boxes.cxcywh_conf_cls,
@@ -57,7 +57,7 @@ def decode(manifest: Manifest, outputs: Mapping[str, NDArray[Any]], placement: P
             return maps.segmentation(spec, labels, outputs, manifest.image.size, placement, threshold)
         if isinstance(spec, Anomaly):
             return maps.anomaly(spec, outputs, manifest.image.size, placement, threshold)
-        table = _BOXES[type(spec)](spec, outputs, manifest.image.size, len(labels))
+        table = BOX_DECODERS[type(spec)](spec, outputs, manifest.image.size, len(labels))
     except (IndexError, ValueError, KeyError) as error:
         raise ModelError(f"the model's answer is not of the shape that {spec.decoder} reads: {error}") from error
     return boxes.finish(table, spec, labels, manifest.image.size, placement, threshold)
