@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from drivers.clock import Clock, SystemClock
 from drivers.contract import Reading
-from drivers.errors import LinkBusy
+from drivers.errors import LinkBusy, StoreError
 from edge import CONTRACT_VERSION, __version__
 from edge.clock import ClockWatch
 from edge.config import Config
@@ -43,8 +44,11 @@ class Lock:
     """The data directory's lock: one appliance at a time. Held until this process ends, whatever ends it."""
 
     def __init__(self, data_dir: Path) -> None:
-        data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self._file = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._file = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise StoreError(f"data_dir {data_dir} cannot be used: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -54,8 +58,9 @@ class Lock:
                 f"{data_dir} is in use by process {holder}: an appliance runs there already; stop it, or give this one"
                 " a data_dir of its own"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        # Written over and not made anew: on a full disk there would be no room for it.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file, f"{os.getpid():<20}\n".encode(), 0)
 
 
 class Appliance:

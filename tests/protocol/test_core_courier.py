@@ -10,6 +10,7 @@ from edge.courier import courier as courier_module
 from edge.courier import link as link_module
 from edge.courier import pump as pump_module
 from edge.courier.courier import Retained
+from edge.courier.link import Dropped
 from edge.ledger import Note
 from edge.messages import Audit
 from tests.core import reading_hit, record, until
@@ -33,6 +34,27 @@ async def test_on_connecting_it_says_state_and_birth_retained_with_one_session(p
     async with Listener(broker.port) as late:
         stopped = await late.first("state")
         assert (stopped.json["state"], stopped.json["session"]) == ("stopped", me.courier.session)
+
+
+async def test_the_will_says_offline_with_the_births_session_once_its_delay_is_over(post, broker, monkeypatch):
+    monkeypatch.setattr(link_module, "WILL_DELAY_S", 1)
+    async with Listener(broker.port) as listener, post() as me:
+        session = (await listener.first("birth")).json["by"]
+        me.task.cancel()  # ended like a process that is killed: without leave
+        monkeypatch.setattr(me.courier, "_leave", me.courier._link.abandon)
+        offline = (await listener.wait(lambda: [m for m in listener.of("state") if m.json["state"] == "offline"]))[0]
+        assert (offline.retained, offline.json["session"]) == (True, session)
+
+
+async def test_who_is_back_before_the_delay_is_over_was_never_offline(post, broker, monkeypatch):
+    monkeypatch.setattr(link_module, "WILL_DELAY_S", 1)
+    async with Listener(broker.port) as listener, post() as me:
+        await listener.first("state")
+        await me.courier._link.abandon()
+        me.courier._drop(Dropped(0, "a cable"))
+        await listener.wait(lambda: len(listener.of("state")) == 2)
+        await asyncio.sleep(1.5)
+        assert [m.json["state"] for m in listener.of("state")] == ["online", "online"]
 
 
 async def test_a_hit_is_there_at_once_and_received_with_its_receipt(post, broker):
