@@ -17,15 +17,15 @@ import socket
 import termios
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-from urllib.parse import parse_qsl, urlsplit
+from typing import ClassVar, Protocol
 
 import serial
 
 from drivers.errors import LinkBusy, LinkDenied, LinkError, LinkLost, LinkTimeout
+from drivers.links.address import Line, Parity, SerialAddress, TcpAddress, address
+
+__all__ = ["Line", "Parity", "SerialAddress", "Stream", "TcpAddress", "address", "holder", "open_stream"]
 
 log = logging.getLogger("jaitf.device")
 
@@ -39,47 +39,7 @@ MAX_UNREAD_BYTES = 64 * 1024
 _FAILURES = (OSError, termios.error, TypeError, ValueError)
 
 
-class Parity(StrEnum):
-    """The parity bit of a serial line."""
-
-    NONE = "none"
-    EVEN = "even"
-    ODD = "odd"
-
-
 _PARITIES = {Parity.NONE: serial.PARITY_NONE, Parity.EVEN: serial.PARITY_EVEN, Parity.ODD: serial.PARITY_ODD}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """How a serial line is set; a driver's own defaults stand where the URL says nothing."""
-
-    baud: int = 9600
-    parity: Parity = Parity.NONE
-    bits: int = 8
-    stop: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class SerialAddress:
-    """A serial port of this machine and how its line is set."""
-
-    path: str
-    line: Line
-
-    def __str__(self) -> str:
-        return self.path
-
-
-@dataclass(frozen=True, slots=True)
-class TcpAddress:
-    """A TCP server; an IPv6 address stands here without its brackets."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Stream(Protocol):
@@ -97,61 +57,6 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """End it; safe to call at any time and twice. Never waits."""
-
-
-def _baud(text: str) -> int:
-    if not text.isdecimal() or not 50 <= int(text) <= 4_000_000:
-        raise ValueError(f"baud is a number from 50 to 4000000, not {text!r}")
-    return int(text)
-
-
-def _one_of(name: str, allowed: tuple[int, ...]) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if text not in map(str, allowed):
-            raise ValueError(f"{name} is {' or '.join(map(str, allowed))}, not {text!r}")
-        return int(text)
-
-    return parse
-
-
-def _parity(text: str) -> Parity:
-    try:
-        return Parity(text)
-    except ValueError:
-        raise ValueError(f"parity is none, even or odd, not {text!r}") from None
-
-
-_KEYS: dict[str, Callable[[str], Any]] = {
-    "baud": _baud,
-    "parity": _parity,
-    "bits": _one_of("bits", (7, 8)),
-    "stop": _one_of("stop", (1, 2)),
-}
-
-
-def address(url: str, line: Line | None = None, default_port: int | None = None) -> SerialAddress | TcpAddress:
-    """Return where a URL leads; `line` and `default_port` are the driver's, for what the URL leaves out.
-
-    Raises ValueError, in words for who wrote the URL.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "serial":
-        if parts.netloc or not parts.path.startswith("/") or parts.path == "/" or parts.fragment:
-            raise ValueError("a serial port is serial:///dev/serial/by-id/NAME?baud=9600 (three slashes)")
-        given: dict[str, Any] = {}
-        for key, text in parse_qsl(parts.query, keep_blank_values=True):
-            if key not in _KEYS:
-                raise ValueError(f"{key!r} is no setting of a serial line: {', '.join(_KEYS)} are")
-            if key in given:
-                raise ValueError(f"{key} is given twice")
-            given[key] = _KEYS[key](text)
-        return SerialAddress(parts.path, replace(line or Line(), **given))
-    if parts.scheme == "tcp":
-        port = parts.port or default_port  # raises ValueError of its own above 65535
-        if not parts.hostname or port is None or parts.path.strip("/") or parts.query or parts.username is not None:
-            raise ValueError("a TCP address is tcp://HOST:PORT")
-        return TcpAddress(parts.hostname, port)
-    raise ValueError("must be serial:///dev/... or tcp://HOST:PORT")
 
 
 async def open_stream(url: str, deadline_s: float, line: Line | None = None, default_port: int | None = None) -> Stream:
