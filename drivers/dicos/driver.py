@@ -13,7 +13,7 @@ from pynetdicom.sop_class import Verification
 from drivers.contract import DeviceState, Driver, Outcome, Port, ProbeReport, Scan
 from drivers.dicos import codec
 from drivers.dicos.pdu import TooLarge
-from drivers.dicos.scp import CANNOT_UNDERSTAND, SUCCESS, Scp, Stored
+from drivers.dicos.scp import SUCCESS, Scp, Stored
 from drivers.dicos.settings import DicosSettings
 from drivers.errors import LinkLost
 from drivers.ports import holder
@@ -22,6 +22,7 @@ log = logging.getLogger("jaitf.dicos")
 
 OUT_OF_RESOURCES = 0xA700
 SOP_CLASS_NOT_SUPPORTED = 0x0122
+CANNOT_UNDERSTAND = 0xC000
 WATCH_S = 1.0
 SAME_NEWS_NS = 60 * 10**9
 MAX_NEWS = 100

@@ -7,16 +7,19 @@ further object while one is being judged, so that a connection costs one object'
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.dicos.pdu import ABORT, HEAD_BYTES, P_DATA, Tally, TooMuch
+from drivers.dicos.pdu import ABORT, ASSOCIATE_RQ, HEAD_BYTES, P_DATA, Tally, TooMuch
 
 PDU_S = 30.0
+TICK_S = 0.25
 READ_BYTES = 256 * 1024
+_READABLE = os.eventfd(1)  # never read from: `select` finds it readable, always
 
 
 class Room:
@@ -61,11 +64,23 @@ class Gate:
         self._turn = threading.Event()
         self._turn.set()
         self._has_room = False
+        self._ended = False
         self._lock = threading.Lock()
 
     def fileno(self) -> int:
-        """Return the descriptor, for `select`."""
-        return self._sock.fileno()
+        """Return a descriptor for `select`: readable where bytes are here already, else the socket's."""
+        return _READABLE if self._ahead else self._sock.fileno()
+
+    def greeted(self, deadline_s: float) -> bool:
+        """Wait for an association request and return whether one came; pynetdicom need not know of anything else."""
+        try:
+            self._ahead = memoryview(self._pdu(deadline_s))
+        except OSError:
+            return False
+        except TooMuch as error:
+            self._refuse(error)
+            return False
+        return bytes(self._ahead[:1]) == ASSOCIATE_RQ
 
     def recv(self, size: int) -> memoryview:
         """Return at most `size` bytes of the PDU at hand, nothing once the connection has ended.
@@ -74,12 +89,9 @@ class Gate:
         """
         if not self._ahead:
             try:
-                self._ahead = memoryview(self._pdu())
+                self._ahead = memoryview(self._pdu(PDU_S))
             except TooMuch as error:
-                self._limits.refused(self.address, str(error), error.code)
-                with contextlib.suppress(OSError):
-                    self._sock.sendall(ABORT)
-                self.close()
+                self._refuse(error)
         part, self._ahead = self._ahead[:size], self._ahead[size:]
         return part
 
@@ -95,6 +107,7 @@ class Gate:
 
     def close(self) -> None:
         """End the connection and whatever waits on it; again does nothing."""
+        self._ended = True
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
@@ -112,17 +125,25 @@ class Gate:
         """Read on: the object at hand is answered."""
         self._turn.set()
 
-    def _pdu(self) -> bytearray:
+    def _refuse(self, error: TooMuch) -> None:
+        self._limits.refused(self.address, str(error), error.code)
+        with contextlib.suppress(OSError):
+            self._sock.sendall(ABORT)
+        self.close()
+
+    def _pdu(self, deadline_s: float) -> bytearray:
         """Return the next PDU whole, nothing where the connection has ended. Raises TooMuch, OSError, TimeoutError."""
-        ends = time.monotonic() + PDU_S
+        ends = time.monotonic() + deadline_s
         pdu = bytearray(HEAD_BYTES)
         if not self._fill(memoryview(pdu), ends):
             return bytearray()
         kind, length = self._tally.head(pdu)
-        if kind == P_DATA and not self._turn.wait(self._limits.turn_s):
-            raise TooMuch("a further object while the one before is not answered")
+        if kind == P_DATA and not self._turn.is_set():
+            if not self._turn.wait(self._limits.turn_s):
+                raise TooMuch("a further object while the one before is not answered")
+            ends = time.monotonic() + deadline_s
         pdu += bytes(length)
-        if not self._fill(memoryview(pdu)[HEAD_BYTES:], time.monotonic() + PDU_S):
+        if not self._fill(memoryview(pdu)[HEAD_BYTES:], ends):
             return bytearray()
         if kind == P_DATA:
             if self._tally.data(memoryview(pdu)[HEAD_BYTES:]):
@@ -145,7 +166,11 @@ class Gate:
         with self._lock:
             if self._has_room:
                 return
-        if not self._limits.room.enter(self._limits.turn_s):
-            raise TooMuch("a large object while another one is coming in")
+        ends = time.monotonic() + self._limits.turn_s
+        while not self._limits.room.enter(TICK_S):
+            if self._ended or time.monotonic() > ends:
+                raise TooMuch("a large object while another one is coming in")
         with self._lock:
             self._has_room = True
+        if self._ended:
+            self.take_room()()

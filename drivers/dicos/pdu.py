@@ -9,6 +9,7 @@ from drivers.errors import ProtocolError
 
 HEAD_BYTES: Final = 6
 MAX_OFFERED_BYTES: Final = 128 * 1024
+ASSOCIATE_RQ: Final = b"\1"
 P_DATA: Final = 4
 #: A-ABORT by the service provider, for no reason that the standard has a number for (PS3.8, 9.3.8).
 ABORT: Final = bytes((7, 0, 0, 0, 0, 4, 0, 0, 2, 0))

@@ -25,8 +25,9 @@ from drivers.dicos.uids import IMAGES, IMPLEMENTATION, KEPT, is_of_person
 from drivers.errors import LinkBusy, LinkDenied, LinkLost
 from drivers.ports import holder
 
-SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
+SUCCESS = 0x0000
 ASSOCIATE_S = 10.0
+NEGOTIATE_S = 3.0
 END_S = 2.0
 POLL_S = 0.25
 SMALL_OBJECT_BYTES = 8 * 1024 * 1024
@@ -104,8 +105,6 @@ class Scp:
         request, requestor = event.request, event.assoc.requestor
         gate = self._server and self._server.gate(requestor.address, requestor.port)
         try:
-            if request.DataSet is None:
-                return CANNOT_UNDERSTAND
             stored = Stored(
                 dataset=request.DataSet.getvalue(),
                 sop_class=str(request.AffectedSOPClassUID or ""),
@@ -145,6 +144,8 @@ class Scp:
 class _Server(ThreadedAssociationServer):  # type: ignore[misc]  # pynetdicom ships no type information
     """pynetdicom's server, with a gate before each connection."""
 
+    request_queue_size = 64  # pynetdicom's 5 make a crowd wait for TCP's retries
+
     def __init__(self, *args: Any, guard: tuple[DicosSettings, Limits], **kwargs: Any) -> None:
         self._settings, self._limits = guard
         self._gates: dict[tuple[str, int], Gate] = {}
@@ -176,6 +177,17 @@ class _Server(ThreadedAssociationServer):  # type: ignore[misc]  # pynetdicom sh
             self._limits.refused(request.address, "too many connections at once", "refused")
             return False
         return True
+
+    def finish_request(self, request: Gate, client_address: Any) -> None:
+        """Make an association of a connection that asks for one; in a thread of its own.
+
+        pynetdicom counts one that asks for nothing, or has gone already, as an association for ten seconds: a few
+        health checks or a port scan would keep the scanner out.
+        """
+        if request.greeted(ASSOCIATE_S):
+            super().finish_request(request, client_address)
+        else:
+            request.close()
 
     def gates(self) -> list[Gate]:
         """Return the gates of all connections."""
@@ -212,7 +224,7 @@ def _entity(settings: DicosSettings) -> AE:
     entity.require_calling_aet = list(settings.calling_ae_titles)
     entity.maximum_associations = settings.max_associations
     entity.maximum_pdu_size = MAX_OFFERED_BYTES
-    entity.acse_timeout = ASSOCIATE_S
+    entity.acse_timeout = NEGOTIATE_S  # the request is here already when this begins to count
     entity.dimse_timeout = entity.network_timeout = settings.idle_s
     return entity
 

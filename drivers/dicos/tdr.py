@@ -6,22 +6,42 @@ out in turn. Same report in, same bytes out: identifiers come from the report's 
 
 from __future__ import annotations
 
+import math
 import uuid
-import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Literal
+from typing import Literal, get_args
 
+from pydicom import config
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from drivers.contract import Category
-from drivers.dicos.uids import DX_FOR_PROCESSING, FILE_META_VERSION, TDR
+from drivers.dicos.uids import DX_FOR_PROCESSING, FILE_META_VERSION, IMPLEMENTATION, TDR
 
 _SPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122's name space for OIDs
 NO_PROBABILITY = -1.0
+AbortReason = Literal[
+    "OVERSIZE_BAG",
+    "CLIPPED_BAG",
+    "INCOMPLETE_SCAN",
+    "FAILED_RECON",
+    "TIMEOUT",
+    "NOT_REVIEWED",
+    "UNKNOWN_DATATYPE",
+    "USER_INTERRUPT",
+    "OUT_OF_BOUNDS",
+]
+ABORT_REASONS: tuple[str, ...] = get_args(AbortReason)
+_OOI_TYPES = ("BAGGAGE", "PERSON", "CARGO", "ANIMAL", "BIO_SAMPLE", "OTHER")
+_OOI_ID_TYPES = ("TEXT", "RFID", "BARCODE", "MRP")
+_SCAN_TYPES = ("OPERATIONAL", "NON_OPERATIONAL")
+#: Readers refuse a region without extent.
+_LEAST_EXTENT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +56,10 @@ class PotentialThreat:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report says. `seed` makes its identifiers; times are UTC.
+    """What a report says. `seed` makes its identifiers; times know their zone.
 
-    `abort_reason` is one of DICOS's (FAILED_RECON, TIMEOUT, UNKNOWN_DATATYPE, ...) where nothing could be judged.
+    `abort_reason` is one of ABORT_REASONS where nothing could be judged, and only there. Words that DICOS has a list
+    for become OTHER or TEXT where they are not in it; texts are cut to what fits.
     """
 
     seed: str
@@ -50,7 +71,7 @@ class Report:
     algorithm: tuple[str, ...]
     threats: tuple[PotentialThreat, ...] = ()
     image_class: str = DX_FOR_PROCESSING
-    abort_reason: str | None = None
+    abort_reason: AbortReason | str | None = None
     ooi_id: str = ""
     ooi_id_type: str = "TEXT"
     ooi_type: str = "BAGGAGE"
@@ -58,6 +79,8 @@ class Report:
     lane: str = ""
     station: str = ""
     software: str = ""
+    scan_type: str = "OPERATIONAL"
+    tip_type: str | None = None
 
 
 def uid_of(*names: str) -> str:
@@ -68,23 +91,34 @@ def uid_of(*names: str) -> str:
 def write(report: Report) -> bytes:
     """Return a report as a DICOM file.
 
-    Raises ValueError for an alarm without threats, threats without an alarm, or an unknown verdict without a reason.
+    Raises ValueError for an alarm without threats, threats without an alarm, an unknown verdict without a reason, any
+    other with one, times without a zone, and numbers that are none.
     """
+    _check(report)
+    ds = Dataset()
+    ds.file_meta = _meta(report)
+    _common(ds, report)
+    _verdict(ds, report)
+    if report.threats:
+        ds.ThreatSequence = Sequence(_threat(report, n, t) for n, t in enumerate(report.threats))
+    buffer = BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _check(report: Report) -> None:
     if (report.decision == "ALARM") != bool(report.threats):
         raise ValueError("an alarm has threats, anything else has none")
-    if report.decision == "UNKNOWN" and not report.abort_reason:
-        raise ValueError("an unknown verdict says why")
-    ds = Dataset()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # DICOS uses tags and values that DICOM's dictionary has otherwise
-        ds.file_meta = _meta(report)
-        _common(ds, report)
-        _verdict(ds, report)
-        if report.threats:
-            ds.ThreatSequence = Sequence(_threat(report, n, t) for n, t in enumerate(report.threats))
-        buffer = BytesIO()
-        ds.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+    if (report.decision == "UNKNOWN") != bool(report.abort_reason):
+        raise ValueError("an unknown verdict says why, and no other does")
+    if report.abort_reason and report.abort_reason not in ABORT_REASONS:
+        raise ValueError(f"{report.abort_reason} is no abort reason of DICOS; these are: {', '.join(ABORT_REASONS)}")
+    if report.started.tzinfo is None or report.ended.tzinfo is None:
+        raise ValueError("a time without a zone")
+    for threat in report.threats:
+        numbers = (*threat.box, threat.probability or 0.0)
+        if not all(math.isfinite(number) and abs(number) < 1e9 for number in numbers):
+            raise ValueError(f"a threat whose box or probability is no number: {threat}")
 
 
 def _meta(report: Report) -> FileMetaDataset:
@@ -92,7 +126,7 @@ def _meta(report: Report) -> FileMetaDataset:
     meta.MediaStorageSOPClassUID = TDR
     meta.MediaStorageSOPInstanceUID = uid_of(report.seed, "instance")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = "1.2.826.0.1.3680043.8.498.1"
+    meta.ImplementationClassUID, meta.ImplementationVersionName = IMPLEMENTATION, "JAITF_EDGE"
     meta.add_new(FILE_META_VERSION, "CS", "V03")
     return meta
 
@@ -100,42 +134,42 @@ def _meta(report: Report) -> FileMetaDataset:
 def _common(ds: Dataset, report: Report) -> None:
     at = report.ended.astimezone(UTC)
     day, time = at.strftime("%Y%m%d"), at.strftime("%H%M%S.%f")
+    ds.SpecificCharacterSet = "ISO_IR 192"
     ds.SOPClassUID, ds.SOPInstanceUID = TDR, uid_of(report.seed, "instance")
     for name in ("InstanceCreation", "Study", "Series", "Content"):
         setattr(ds, f"{name}Date", day)
         setattr(ds, f"{name}Time", time)
     ds.DateOfLastCalibration, ds.TimeOfLastCalibration = "", ""
     ds.Modality, ds.Manufacturer, ds.ManufacturerModelName = "TDR", "JAITF", "JAITF Edge"
-    ds.InstitutionName, ds.InstitutionAddress, ds.StationName = report.site[:64], report.lane[:64], report.station[:16]
-    ds.DeviceSerialNumber, ds.SoftwareVersions = report.station[:64], report.software[:64]
-    ds.PatientID, ds.IssuerOfPatientID = report.ooi_id[:64] or "UNKNOWN", report.site[:64] or "UNKNOWN"
-    ds.TypeOfPatientID = report.ooi_id_type
-    ds.StudyInstanceUID = report.scan_uid if _is_uid(report.scan_uid) else uid_of(report.scan_uid)
+    ds.InstitutionName, ds.InstitutionAddress = _text(report.site, 64), _text(report.lane, 64)
+    ds.StationName, ds.DeviceSerialNumber = _text(report.station, 16), _text(report.station, 64)
+    ds.SoftwareVersions = _text(report.software, 64)
+    ds.PatientID, ds.IssuerOfPatientID = _text(report.ooi_id, 64, "UNKNOWN"), _text(report.site, 64, "UNKNOWN")
+    ds.TypeOfPatientID = _word(report.ooi_id_type, _OOI_ID_TYPES, "TEXT")
+    _uid(ds, "StudyInstanceUID", report.scan_uid)
     ds.SeriesInstanceUID, ds.StudyID, ds.InstanceNumber = uid_of(report.seed, "series"), "1", "1"
     ds.add_new(0x4010103A, "CS", "V03")  # DICOS Version
-    ds.add_new(0x40101042, "CS", report.ooi_type)
+    ds.add_new(0x40101042, "CS", _word(report.ooi_type, _OOI_TYPES, "OTHER"))
     ds.add_new(0x40101044, "CS", "SUCCESSFUL")  # Acquisition Status
-    ds.add_new(0x40101048, "CS", "OPERATIONAL")  # Scan Type
+    ds.add_new(0x40101048, "CS", _word(report.scan_type, _SCAN_TYPES, "NON_OPERATIONAL"))  # Scan Type
+    if report.tip_type:
+        ds.add_new(0x40101039, "CS", _code(report.tip_type))  # TIP Type
 
 
 def _verdict(ds: Dataset, report: Report) -> None:
-    scan = Dataset()
-    scan.ReferencedSOPClassUID = report.image_class
-    scan.ReferencedSOPInstanceUID = _image(report)
     series = Dataset()
-    series.ReferencedInstanceSequence = Sequence([scan])
+    series.ReferencedInstanceSequence = Sequence([_image(report)])
     series.SeriesInstanceUID = uid_of(report.scan_uid, "series")
-    study = Dataset()
+    study = _image(report)
     study.ReferencedSeriesSequence = Sequence([series])
-    study.StudyInstanceUID = ds.StudyInstanceUID
-    study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = report.image_class, _image(report)
+    _uid(study, "StudyInstanceUID", report.scan_uid)
     ds.ReferencedStudySequence = Sequence([study])
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uid_of(report.scan_uid, "frame"), ""
     ds.add_new(0x40101024, "CS", "ABORT" if report.abort_reason else "SUCCESS")
     if report.abort_reason:
         ds.add_new(0x40101021, "CS", report.abort_reason)
     ds.add_new(0x40101027, "CS", "MACHINE")  # TDR Type
-    ds.add_new(0x40101029, "LO", [text[:64] for text in report.algorithm])
+    ds.add_new(0x40101029, "LO", [_text(part, 64) for part in report.algorithm])
     ds.add_new(0x4010102B, "DT", _time(report.ended))  # Alarm Decision Time
     ds.add_new(0x40101031, "CS", report.decision)
     ds.add_new(0x40101033, "US", len(report.threats))  # Number of Total Objects
@@ -149,16 +183,14 @@ def _threat(report: Report, number: int, threat: PotentialThreat) -> Dataset:
     x, y, width, height = threat.box
     region = Dataset()
     region.add_new(0x40101004, "FL", [x, y, 0.0])  # Threat ROI Base
-    region.add_new(0x40101005, "FL", [max(width, 1.0), max(height, 1.0), 1.0])  # Threat ROI Extents
+    region.add_new(0x40101005, "FL", [max(width, _LEAST_EXTENT), max(height, _LEAST_EXTENT), 1.0])  # Threat ROI Extents
     region.add_new(0x40101006, "OB", b"")  # Threat ROI Bitmap: none, the box is the region
-    reference = Dataset()
-    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = report.image_class, _image(report)
     where = Dataset()
-    where.ReferencedInstanceSequence = Sequence([reference])
+    where.ReferencedInstanceSequence = Sequence([_image(report)])
     where.add_new(0x40101001, "SQ", Sequence([region]))
     assessment = Dataset()
     assessment.add_new(0x40101012, "CS", threat.category.value)
-    assessment.add_new(0x40101013, "LT", threat.description)
+    assessment.add_new(0x40101013, "LT", _text(threat.description, 1024))
     assessment.add_new(0x40101014, "CS", "NO_INTERFERENCE")  # ATD Ability Assessment
     assessment.add_new(0x40101015, "CS", "HIGH_THREAT")  # ATD Assessment Flag
     probability = NO_PROBABILITY if threat.probability is None else threat.probability
@@ -173,12 +205,35 @@ def _threat(report: Report, number: int, threat: PotentialThreat) -> Dataset:
     return item
 
 
-def _image(report: Report) -> str:
-    return report.image_uid if _is_uid(report.image_uid) else uid_of(report.image_uid)
+def _image(report: Report) -> Dataset:
+    """Return a reference to the picture that was judged."""
+    reference = Dataset()
+    _uid(reference, "ReferencedSOPClassUID", report.image_class)
+    _uid(reference, "ReferencedSOPInstanceUID", report.image_uid)
+    return reference
 
 
-def _is_uid(text: str) -> bool:
-    return 0 < len(text) <= 64 and all(part.isdigit() for part in text.split("."))
+def _uid(ds: Dataset, keyword: str, value: str) -> None:
+    """Set a UID as it was given, leading zeros and all, which pydicom would object to; of another name, its UID."""
+    tag = tag_for_keyword(keyword)
+    is_one = 0 < len(value) <= 64 and all(part.isascii() and part.isdigit() for part in value.split("."))
+    ds.add(DataElement(tag, "UI", value if is_one else uid_of(value), validation_mode=config.IGNORE))
+
+
+def _text(text: str, size: int, empty: str = "") -> str:
+    """Return a line of at most so many bytes (readers count these); a backslash would begin another value."""
+    line = "".join(char if char.isprintable() else " " for char in text.replace("\\", "/"))
+    return line.encode("utf-8", "replace")[:size].decode("utf-8", "ignore").strip() or empty
+
+
+def _word(text: str, known: tuple[str, ...], otherwise: str) -> str:
+    return text if text in known else otherwise
+
+
+def _code(text: str) -> str:
+    """Return a code string (VR CS): capitals, digits, space and underscore, at most 16."""
+    capitals = "".join(char if char.isascii() and (char.isalnum() or char in " _") else "_" for char in text.upper())
+    return capitals[:16].strip()
 
 
 def _time(at: datetime) -> str:

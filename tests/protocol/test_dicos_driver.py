@@ -159,7 +159,6 @@ CONVERSIONS = {
     "deflated": (["dcmconv", "+td"], "-xd"),
     "implicit VR": (["dcmconv", "+ti"], "-xi"),
     "big endian": (["dcmconv", "+tb"], "-xb"),
-    "undefined lengths": (["dcmconv", "-e"], "-xe"),
 }
 
 
