@@ -84,9 +84,9 @@ def colour(
     floor = np.float32(max(white * 2.5e-4, 0.5))
     dark_high = air - np.log(np.maximum(high, floor, dtype=np.float32))
     dark_low = air - np.log(np.maximum(low, floor, dtype=np.float32))
-    kind = stuff_of(_smoothed(dark_low, look.smear_px), _smoothed(dark_high, look.smear_px), kvp, filter_cu_mm)
+    kind = stuff_of(smoothed(dark_low, look.smear_px), smoothed(dark_high, look.smear_px), kvp, filter_cu_mm)
     seen = (dark_low + dark_high) * np.float32(0.5)
-    soft = _smoothed(seen, look.sharpen_px)
+    soft = smoothed(seen, look.sharpen_px)
     seen += np.float32(look.sharpen) * (seen - soft)
     shade = np.clip(seen * np.float32((_LEVELS - 1) / MOST), 0, _LEVELS - 1).astype(np.uint8)
     picture = table(look)[kind, shade]
@@ -108,7 +108,8 @@ def stuff_of(
     return _stuff(round(kvp), round(filter_cu_mm, 1))[row, np.clip(excess, 0, _LEVELS - 1).astype(np.uint8)]
 
 
-def _smoothed(picture: NDArray[np.float32], px: float) -> NDArray[np.float32]:
+def smoothed(picture: NDArray[np.float32], px: float) -> NDArray[np.float32]:
+    """Return a picture blurred by so many pixels (sigma)."""
     return cv2.GaussianBlur(picture, (0, 0), px) if px > 0.2 else picture
 
 

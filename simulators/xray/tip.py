@@ -117,16 +117,21 @@ def into_colour(picture: RGB, insert: Insert, look: Look | None = None) -> RGB:
     bag[:3] = attenuation
     own = insert.maps[:, y : y + h, x : x + w]
     low, high = -np.log(np.maximum(transmission(bag + own, through), 1e-4))
-    new_kind = palette.stuff_of(low, high)
-    seen = (low + high) / 2
-    added = seen - (-np.log(np.maximum(transmission(bag, through), 1e-4))).mean(axis=0)
-    crisp = added - cv2.GaussianBlur(added, (0, 0), look.sharpen_px)
-    new_shade = np.clip(seen + look.sharpen * 0.7 * crisp, 0, palette.MOST - 0.01)
+    bag_low, bag_high = -np.log(np.maximum(transmission(bag, through), 1e-4))
+    # The bag's own hues are as the display smeared them; what is new gets the same.
+    new_kind = palette.stuff_of(
+        bag_low + palette.smoothed(low - bag_low, look.smear_px),
+        bag_high + palette.smoothed(high - bag_high, look.smear_px),
+    )
+    added = (low + high - bag_low - bag_high) / 2
+    # The unsharp mask makes halos: what lies beside the threat gets brighter.
+    sharp = added + look.sharpen * (added - palette.smoothed(added, look.sharpen_px))
+    new_shade = np.clip((bag_low + bag_high) / 2 + sharp, 0, palette.MOST - 0.01)
     table = palette.table(look)
     steps = (table.shape[1] - 1) / palette.MOST
     old = table[kind, shade].astype(np.int16)
     new = table[new_kind, (new_shade * steps).astype(np.intp)].astype(np.int16)
-    touched = cv2.GaussianBlur((added > 0.02).astype(np.float32), (0, 0), 0.7)[..., None]
+    touched = cv2.GaussianBlur((np.abs(sharp) > 0.02).astype(np.float32), (0, 0), 0.7)[..., None]
     rest = (picture[window].astype(np.int16) - old) * np.exp(-np.maximum(added, 0))[..., None]
     mixed = picture[window] * (1 - touched) + (new + rest) * touched
     out = picture.copy()
@@ -203,12 +208,13 @@ def _around(insert: Insert, shape: tuple[int, ...]) -> tuple[int, int, int, int]
 
 def _read(picture: RGB, look: Look) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return kind and shade of each pixel, by the nearest colour of the look, from a cube of 32 colours a side."""
-    kinds, shades = _cube(look)
+    # What a display does to edges is nothing to its colours.
+    kinds, shades = _cube(replace(look, sharpen=1.0, sharpen_px=1.0, smear_px=0.0, jpeg=0))
     r, g, b = (picture[..., i] >> 3 for i in range(3))
     return kinds[r, g, b], shades[r, g, b]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _cube(look: Look) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     kinds, shades = np.arange(0, 129, 8), np.arange(0, 256, 3)
     colours = palette.table(look)[np.ix_(kinds, shades)].reshape(-1, 3).astype(np.float32)
