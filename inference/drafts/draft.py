@@ -87,8 +87,9 @@ class Draft:
     def toml(self) -> str:
         """Return the manifest without golden scans and files, each value with a comment that says who said it."""
         lines = [
-            f"# Drafted by `jaitf-edge model import` ({_comment(self.exporter)}). After a change by hand, import again",
-            "# with --draft and this file: golden outputs and hashes are then made anew.",
+            "# Drafted by `jaitf-edge model import`. After a change by hand, import again with --draft and this file:",
+            "# golden outputs and hashes are then made anew.",
+            f"# {_comment(self.exporter)}",
             "format = 1",
             f"name = {_value(self.name)}",
             'version = "0.1.0"',

@@ -137,6 +137,7 @@ def _ultralytics(export: Export) -> Reading | None:
     image = {
         "colour": Said("gray" if meta.get("channels") == "1" else "rgb", "Ultralytics"),
         "resize": Said("stretch" if stretched else "letterbox", "Ultralytics"),
+        "scale": Said(1.0, "white is 1: Ultralytics divides by 255"),
     }
     if not stretched:
         image["pad"] = Said(_GREY, "Ultralytics pads with 114")
@@ -149,6 +150,7 @@ def _ultralytics(export: Export) -> Reading | None:
         names_source="names in the metadata",
         licence=meta.get("license", ""),
         size=size,
+        checks=(f"the licence that the file states: {meta['license']}",) if meta.get("license") else (),
     )
 
 
@@ -192,6 +194,7 @@ def _anomalib(export: Export) -> Reading | None:
         image={
             "colour": Said("rgb", "anomalib"),
             "resize": Said("stretch", "anomalib resizes and normalises in the graph"),
+            "scale": Said(1.0, "white is 1"),
         },
         names=["anomaly"],
         names_source="anomalib",

@@ -63,7 +63,7 @@ def xray(
     if threat != "any" and threat not in THREATS:
         raise typer.BadParameter(f"no threat {threat!r}; there are: {', '.join(THREATS)}")
     if folder is not None and labels:
-        _demand_no_labels(folder)
+        _make_for_labels(folder)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -84,11 +84,16 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _demand_no_labels(folder: Path) -> None:
+def _make_for_labels(folder: Path) -> None:
+    """Make the folder where there is none; refuse one that has labels already."""
     from simulators.xray.export import LABELS
 
     if (folder / LABELS).exists():
         raise typer.BadParameter(f"{folder / LABELS} is already there; labels need a folder of their own")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{folder}: {error.strerror or error}", param_hint="--folder") from None
 
 
 class _Run:

@@ -110,19 +110,20 @@ def test_the_command_fills_a_folder_and_says_the_truth_of_it(tmp_path):
 
 
 def test_a_labelled_folder_holds_each_bag_twice_and_is_not_labelled_again(tmp_path):
-    asked = ("xray", "--folder", str(tmp_path), "--labels", "--paired", "--count", "1", "--every-s", "0",
+    folder = tmp_path / "labelled"
+    asked = ("xray", "--folder", str(folder), "--labels", "--paired", "--count", "1", "--every-s", "0",
              "--threat", "knife", "--seed", "3", "--format", "dicos", "--dual")  # fmt: skip
     done = run(*asked)
     assert done.returncode == 0, done.stderr
-    ordinary, armed = (json.loads(line) for line in (tmp_path / LABELS).read_text().splitlines())
+    ordinary, armed = (json.loads(line) for line in (folder / LABELS).read_text().splitlines())
     assert ordinary["threats"] == []
     (threat,) = armed["threats"]
     assert (threat["label"], threat["category"], threat["kind"]) == ("blade", "PI", "knife")
     assert len(threat["box"]) == 4
     assert ordinary["bag"] == armed["bag"]
     files = [*ordinary["file"], *armed["file"]]
-    assert sorted([*files, LABELS]) == sorted(path.name for path in tmp_path.iterdir())
-    assert len({pydicom.dcmread(tmp_path / name).StudyInstanceUID for name in files}) == 2
+    assert sorted([*files, LABELS]) == sorted(path.name for path in folder.iterdir())
+    assert len({pydicom.dcmread(folder / name).StudyInstanceUID for name in files}) == 2
     again = run(*asked)
     assert again.returncode == 2
     assert "already there" in again.stderr

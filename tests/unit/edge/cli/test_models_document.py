@@ -1,0 +1,53 @@
+"""What docs/models.md shows is run here, line by line, in the order it stands there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+from onnx import helper
+
+from inference.evaluate.labels import read_folder
+from simulators.xray import make_scan, render
+from tests.unit.inference import test_exporters as graphs
+
+ROOT = Path(__file__).parents[4]
+TEXT = (ROOT / "docs" / "models.md").read_text()
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_the_commands_do_what_the_text_says(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, _ = graphs.end_to_end(centre=False)
+    Path("plain.onnx").write_bytes(model.SerializeToString())
+    said = {"task": "detect", "stride": "32", "imgsz": "[160, 160]", "names": "{0: 'gun'}", "end2end": "True"}
+    helper.set_model_props(model, said)
+    Path("best.onnx").write_bytes(model.SerializeToString())
+    cv2.imwrite("bag.png", render(make_scan(3, "pistol", 208, 160))[..., ::-1])
+    lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    assert len(lines) >= 9
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        if program == "jaitf-sim":
+            # In a process of its own: it takes the signals for itself.
+            command = [sys.executable, "-m", "simulators.cli", *arguments]
+            subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+        else:
+            ran = cli(*arguments)
+            assert ran.status == 0, (line, ran.err)
+    assert "<svg" in Path("report.html").read_text()
+
+
+def test_the_labels_are_labels(tmp_path):
+    (block,) = blocks("json")
+    for name in re.findall(r'"(\d{4}[-\w]*\.\w+)"', block):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "labels.jsonl").write_text(block)
+    armed, ordinary = read_folder(tmp_path)
+    assert armed.boxed and len(ordinary.files) == 2
