@@ -86,7 +86,7 @@ def import_model(
         "score": round(seen.judgement.score, 6),
         "findings": 0 if seen.weak else len(seen.judgement.findings),
         "doubts": proof.doubts(model),
-        "checks": [*checks, *_CHECKS],
+        "checks": [*_CHECKS, *checks],
     }
     if json:
         output.json_line(result)
