@@ -13,15 +13,15 @@ CONTEXT_ID = 1
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 
-def associate_rq(abstract: str, transfer: str = EXPLICIT_LITTLE, calling: str = "RAW", called: str = "EDGE") -> bytes:
+def associate_rq(abstract: str, transfer: str = EXPLICIT_LITTLE, application: str = "1.2.840.10008.3.1.1.1") -> bytes:
     def item(kind: int, body: bytes) -> bytes:
         return pack(">BxH", kind, len(body)) + body
 
     context = pack(">Bxxx", CONTEXT_ID) + item(0x30, abstract.encode()) + item(0x40, transfer.encode())
     user = item(0x51, pack(">I", 16384)) + item(0x52, b"1.2.3.4")
     body = (
-        pack(">Hxx16s16s32x", 1, called.ljust(16).encode(), calling.ljust(16).encode())
-        + item(0x10, b"1.2.840.10008.3.1.1.1")
+        pack(">Hxx16s16s32x", 1, b"EDGE".ljust(16), b"RAW".ljust(16))
+        + item(0x10, application.encode())
         + item(0x20, context)
         + item(0x50, user)
     )

@@ -14,7 +14,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.dicos.pdu import ABORT, ASSOCIATE_RQ, HEAD_BYTES, P_DATA, Tally, TooMuch
+from drivers.dicos.pdu import (
+    ABORT,
+    ASSOCIATE_RQ,
+    DICOM_DIALECT,
+    HEAD_BYTES,
+    P_DATA,
+    REJECT_DIALECT,
+    Tally,
+    TooMuch,
+    dialect,
+)
 
 PDU_S = 30.0
 TICK_S = 0.25
@@ -72,7 +82,10 @@ class Gate:
         return _READABLE if self._ahead else self._sock.fileno()
 
     def greeted(self, deadline_s: float) -> bool:
-        """Wait for an association request and return whether one came; pynetdicom need not know of anything else."""
+        """Wait for an association request and return whether one came; pynetdicom need not know of anything else.
+
+        One in another dialect than DICOM's is rejected: pynetdicom would accept it in DICOM's, to be hung up on.
+        """
         try:
             self._ahead = memoryview(self._pdu(deadline_s))
         except OSError:
@@ -80,7 +93,15 @@ class Gate:
         except TooMuch as error:
             self._refuse(error)
             return False
-        return bytes(self._ahead[:1]) == ASSOCIATE_RQ
+        if bytes(self._ahead[:1]) != ASSOCIATE_RQ:
+            return False
+        spoken = dialect(self._ahead)
+        if spoken != DICOM_DIALECT:
+            self._limits.refused(self.address, f"it does not speak DICOM but {spoken[:64] or 'nothing'}", "dialect")
+            with contextlib.suppress(OSError):
+                self._sock.sendall(REJECT_DIALECT)
+            return False
+        return True
 
     def recv(self, size: int) -> memoryview:
         """Return at most `size` bytes of the PDU at hand, nothing once the connection has ended.

@@ -14,12 +14,17 @@ P_DATA: Final = 4
 #: A-ABORT by the service provider, for no reason that the standard has a number for (PS3.8, 9.3.8).
 ABORT: Final = bytes((7, 0, 0, 0, 0, 4, 0, 0, 2, 0))
 
+#: A-ASSOCIATE-RJ: permanent, by the service user, application context name not supported (PS3.8, 9.3.4).
+REJECT_DIALECT: Final = bytes((3, 0, 0, 0, 0, 4, 0, 1, 1, 2))
+DICOM_DIALECT: Final = "1.2.840.10008.3.1.1.1"
+
 #: By PDU type, the longest body. Of P-DATA more than was offered, as some peers do not count the same way.
 _MAX_BODY_BYTES = {1: 256 * 1024, 2: 256 * 1024, 3: 1024, P_DATA: 8 * MAX_OFFERED_BYTES, 5: 1024, 6: 1024, 7: 1024}
 _MAX_COMMAND_BYTES = 64 * 1024
 _HEAD = Struct(">BxI")
 _ITEM = Struct(">IBB")
 _COMMAND, _LAST = 0x01, 0x02
+_FIRST_ITEM, _APPLICATION_CONTEXT = 74, 0x10
 
 
 class TooMuch(ProtocolError):
@@ -30,6 +35,20 @@ class TooLarge(TooMuch):
     """An object that is larger than is taken: something was screened that is not going to be judged."""
 
     code = "object-too-large"
+
+
+def dialect(request: memoryview) -> str:
+    """Return the application context name in an A-ASSOCIATE-RQ PDU, "" where there is none (PS3.8, 9.3.2).
+
+    Scanners that speak DICOS's own dialect name another than DICOM's.
+    """
+    at = _FIRST_ITEM
+    while at + 4 <= len(request):
+        length = int.from_bytes(request[at + 2 : at + 4], "big")
+        if request[at] == _APPLICATION_CONTEXT:
+            return bytes(request[at + 4 : at + 4 + length]).decode("ascii", "replace").strip("\0 ")
+        at += 4 + length
+    return ""
 
 
 class Tally:

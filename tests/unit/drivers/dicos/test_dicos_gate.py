@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from drivers.dicos import gate as module
 from drivers.dicos.gate import Gate, Limits, Room
-from drivers.dicos.pdu import ABORT, Tally, TooLarge, TooMuch
+from drivers.dicos.pdu import ABORT, Tally, TooLarge, TooMuch, dialect
+from tests.dicomwire import associate_rq
 
 COMMAND, DATA, LAST = 1, 0, 2
 
@@ -55,6 +56,12 @@ def test_no_body_breaks_the_count(body: bytes) -> None:
     except TooMuch:
         return
     assert 0 <= tally.object_bytes <= len(body)
+
+
+@given(st.binary(max_size=200))
+def test_no_request_breaks_the_search_for_its_dialect(request: bytes) -> None:
+    assert isinstance(dialect(memoryview(request)), str)
+    assert dialect(memoryview(associate_rq("1.2.3", application="1.2.4") + request)) == "1.2.4"
 
 
 class Ends:
