@@ -111,7 +111,7 @@ class DeviceService:
         self._progress_deadline_s: float | None = None
         self._hello = False
         self._flood_since_ns = self._heard_ns
-        self._offers = self._states = 0
+        self._offers = self._states = self._turn_ns = 0
         self.flooding = False
         self.last_observation: Stamp | None = None
 
@@ -208,8 +208,16 @@ class DeviceService:
             self._open -= 1
             self._held_bytes -= _size(offer.observation)
             self._relief.set()
+        if self.flooding:
+            await self._wait_for_its_turn()
         with contextlib.suppress(OSError):
             await self._write(wire.Answer(number=offer.number, outcome=outcome))
+
+    async def _wait_for_its_turn(self) -> None:
+        """Answer a flood no faster than what is believed of a device: its window then slows the driver down."""
+        now_ns = self._clock.now().monotonic_ns
+        self._turn_ns = max(now_ns, self._turn_ns) + int(1e9 / FLOOD_PER_S)
+        await asyncio.sleep((self._turn_ns - now_ns) / 1e9)
 
     async def _outcome(self, observation: Observation) -> Outcome:
         try:
@@ -254,6 +262,6 @@ class DeviceService:
     def _watch_flood(self, now_ns: int) -> None:
         elapsed_s = (now_ns - self._flood_since_ns) / 1e9
         if elapsed_s >= FLOOD_WINDOW_S:
-            self.flooding = self._offers / elapsed_s > FLOOD_PER_S
+            self.flooding = self._offers / elapsed_s > FLOOD_PER_S / (2 if self.flooding else 1)
             self._offers = self._states = 0
             self._flood_since_ns = now_ns

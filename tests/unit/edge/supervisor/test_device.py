@@ -242,6 +242,21 @@ async def test_more_without_an_answer_than_agreed_ends_it(far_end):
     assert "without an answer" in str(await end.ended())
 
 
+async def test_a_flood_is_slowed_down_to_what_is_still_believed(far_end, monkeypatch):
+    await quick(monkeypatch, FLOOD_WINDOW_S=0.2, FLOOD_PER_S=100)
+    end, number, after = far_end(), 0, []
+    await end.receive()
+    async with asyncio.timeout(10):
+        while len(after) < 50:
+            number += 1
+            await end.send(offer(number))
+            await end.receive()
+            if end.service.flooding:
+                after.append(CLOCK.now().monotonic_ns)
+    assert number > 60  # it was one before it was slowed down
+    assert (after[-1] - after[0]) / 1e9 >= 48 / 100
+
+
 async def test_a_state_that_changes_faster_than_anything_does_is_a_flood(far_end):
     end = far_end()
     with contextlib.suppress(OSError):
