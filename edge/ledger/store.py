@@ -134,6 +134,10 @@ def open_ledger(folder: Path) -> Opened:
 
 
 def _open_sound(folder: Path, path: Path) -> Opened:
+    from edge.ledger import wal  # needs numpy, which commands that only read have no use for
+
+    if problem := wal.damage(Path(f"{path}-wal"), PAGE_BYTES):
+        raise _Damaged(problem)
     db = connect(path)
     try:
         rows = [str(row[0]) for row in db.execute("PRAGMA quick_check(5)")]
