@@ -31,3 +31,26 @@ def read(kind: str, path: Path) -> dict[str, Any]:
     assert done.returncode == 0, f"{done.returncode}: {done.stderr[-1000:]}"
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return said
+
+
+_WRITER = """
+import sys
+import pyDICOS
+from pyDICOS import DX, ErrorLog, Filename
+syntax, source, target = sys.argv[1:]
+log, dx = ErrorLog(), DX()
+assert dx.Read(Filename(source), log, None), log.GetErrorLog().Get()
+assert dx.Write(Filename(target), log, getattr(pyDICOS, syntax)), log.GetErrorLog().Get()
+"""
+
+
+def rewrite(syntax: str, source: Path, target: Path) -> None:
+    """Have the toolkit read a DX file and write it in one of its transfer syntaxes, as `enumLosslessJPEG`."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITER, syntax, str(source), str(target)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr[-1000:]}"

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drivers.clock import Stamp
 from drivers.contract import DeviceState, Outcome
+from drivers.dicos import codec
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import PERSONS
@@ -27,6 +29,7 @@ from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 PEER_DEADLINE_S = 30.0
+AT = Stamp(1_700_000_000_000_000_000, 5)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +152,20 @@ async def test_what_is_kept_is_what_was_sent_and_the_reference_toolkit_reads_it(
     assert said["read"] and not said["errors"], said
     assert sorted(said["shape"]) == [120, 160]
     assert said["sha256"] == hashlib.sha256(scan.pictures[0].data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "syntax", ["enumLosslessJPEG", "enumLosslessRLE", "enumLittleEndianExplicit", "enumLittleEndianImplicit"]
+)
+async def test_what_the_reference_toolkit_writes(syntax: str, tmp_path: Path, files: list[Path]) -> None:
+    sdicos.rewrite(syntax, files[0], tmp_path / "theirs.dcs")
+    ours, theirs = (codec.read_file(p.read_bytes(), p.name, AT) for p in (files[0], tmp_path / "theirs.dcs"))
+    assert bytes(theirs.pictures[0].data) == bytes(ours.pictures[0].data)
+    assert (theirs.scan_id, theirs.item, theirs.pictures[0].energy) == (
+        ours.scan_id,
+        ours.item,
+        ours.pictures[0].energy,
+    )
 
 
 #: How dcmtk compresses or converts a file, and the option with which its storescu offers the result.
