@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json as jsonlib
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from edge.cli import output
 
 app = typer.Typer()
+
+_DAMAGED: dict[str, Any] = {"severity": "?", "threats": [{"label": "(damaged: see doctor)"}]}
 
 
 class State(StrEnum):
@@ -34,14 +36,23 @@ def hits(
     reader = Reader(load(find(config)).appliance.data_dir)
     rows = []
     for row in reader.hits(state.value if state else None):
-        event = jsonlib.loads(row.pop("payload"))
+        event = _event(row.pop("payload"))
         if json:
             output.json_line({**row, "event": event})
         else:
-            data = event["data"]
+            data = event["data"] if event else _DAMAGED
             labels = ", ".join(threat["label"] for threat in data["threats"])
             way = f"{row['state']} (set aside: {row['set_aside']})" if row["set_aside"] else row["state"]
             rows.append((str(row["seq"]), row["committed_at"], row["device"], data["severity"], way, labels))
     reader.close()
     if not json:
         output.table(("seq", "committed", "device", "severity", "state", "threats"), rows)
+
+
+def _event(payload: bytes) -> dict[str, Any] | None:
+    """Return a hit as published, None where the disk no longer holds what was written: the other rows still count."""
+    try:
+        event: dict[str, Any] = jsonlib.loads(payload)
+    except ValueError:
+        return None
+    return event

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.errors import StoreError
-from edge.ledger.batch import FIRST_LINK, chain_link
+from edge.ledger.chain import FIRST_LINK, chain_link
 from edge.ledger.store import FILE, connect_read_only
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from drivers.errors import EdgeError
 from edge.evidence.export import KEY, PACKAGE, SIGNATURE, SUMS
-from edge.ledger.batch import chain_link
+from edge.ledger.chain import chain_link
 from edge.signing import fingerprint, is_signed
 
 MAX_ENTRIES = 1000

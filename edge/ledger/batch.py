@@ -9,24 +9,17 @@ from pathlib import Path
 from drivers.clock import Clock
 from drivers.fsync import sync_folder, write_whole
 from edge.event import EventWriter
+from edge.ledger.chain import FIRST_LINK, chain_link
 from edge.ledger.entries import Mark, Note, Record, Written
 from edge.ledger.room import Room
 from edge.messages import EvidenceBody
 from edge.nouns import Evidence
 from edge.report import report_json
 
-FIRST_LINK = bytes(32)
-
 
 def evidence_path(sha256: str) -> str:
     """Return where evidence lies under the data directory."""
     return f"evidence/{sha256[:2]}/{sha256}"
-
-
-def chain_link(prev: bytes, payload: bytes, raw: bytes, evidence: str | None) -> bytes:
-    """Return a row's link in the chain: SHA-256 over the link before and the digests of all that the row proves."""
-    parts = (prev, hashlib.sha256(payload).digest(), hashlib.sha256(raw).digest(), bytes.fromhex(evidence or ""))
-    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def _make_folder(folder: Path) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from drivers.errors import StoreError, StoreFull
 from drivers.fsync import sync_folder
+from edge.ledger import chain
 
 log = logging.getLogger("jaitf.ledger")
 
@@ -140,10 +142,12 @@ def _open_sound(folder: Path, path: Path) -> Opened:
         raise _Damaged(problem)
     db = connect(path)
     try:
-        rows = [str(row[0]) for row in db.execute("PRAGMA quick_check(5)")]
+        rows = [str(row[0]) for row in db.execute("PRAGMA integrity_check(5)")]
         if rows != ["ok"]:
             raise _Damaged("; ".join(rows)[:300])
         migrate(db)
+        if wrong := chain.altered(db):
+            raise _Damaged(f"{len(wrong)} hits are not as they were committed, the first of them number {wrong[0]}")
         opened = _identify(db, 1, None)
         sync_folder(folder)
     except BaseException:
@@ -153,7 +157,7 @@ def _open_sound(folder: Path, path: Path) -> Opened:
 
 
 class _Damaged(sqlite3.DatabaseError):
-    """SQLite's own check found a ledger damaged."""
+    """A ledger does not hold what was put into it."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
@@ -241,6 +245,9 @@ def _salvage(damaged: Path, db: sqlite3.Connection) -> tuple[dict[str, int], int
         columns = _common_columns(old, db, table)
         insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({','.join('?' * len(columns))})"
         for row in _readable(old, table, key, columns):
+            if table == "hit" and not _as_committed(columns, row):
+                log.warning("hit %s is not as it was committed, and is not taken over", row[columns.index("seq")])
+                continue
             try:
                 saved[table] += db.execute(insert, row).rowcount
             except sqlite3.IntegrityError as error:
@@ -251,6 +258,11 @@ def _salvage(damaged: Path, db: sqlite3.Connection) -> tuple[dict[str, int], int
     old.close()
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM hit").fetchone()
     return saved, last
+
+
+def _as_committed(columns: list[str], row: tuple[Any, ...]) -> bool:
+    named = dict(zip(columns, row, strict=True))
+    return chain.Row(**{name: named[name] for name in chain.COLUMNS}).as_committed()
 
 
 def _common_columns(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> list[str]:
@@ -264,7 +276,7 @@ def _common_columns(old: sqlite3.Connection, new: sqlite3.Connection, table: str
     return [column for column in columns if column in known] or columns
 
 
-def _readable(old: sqlite3.Connection, table: str, key: str, columns: list[str]) -> Iterator[tuple[object, ...]]:
+def _readable(old: sqlite3.Connection, table: str, key: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     """Yield the rows that can be read: forwards to the first damage, then backwards to the last."""
     names = ", ".join(columns)
     for order in ("ASC", "DESC"):

@@ -10,7 +10,7 @@ import pytest
 from drivers.errors import StoreError, StoreFull, StoreRejected
 from edge.ledger import Mark, Note
 from edge.ledger import ledger as module
-from edge.ledger.batch import FIRST_LINK, chain_link
+from edge.ledger.chain import FIRST_LINK, chain_link
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
 from tests.core import hit, reading_hit, record, scan_hit, until

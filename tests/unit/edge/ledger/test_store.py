@@ -9,7 +9,7 @@ import pytest
 
 from drivers.errors import StoreError, StoreFull
 from edge.ledger import store
-from edge.ledger.batch import FIRST_LINK, chain_link
+from edge.ledger.chain import FIRST_LINK, chain_link
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
 from tests.core import reading_hit, record, scan_hit, until
