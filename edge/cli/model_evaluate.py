@@ -33,8 +33,9 @@ box      x, y, width, height in the file's own pixels, of the "view" beside it; 
 Or it holds folders benign and threat, without boxes.
 
 \b
-Example: jaitf-sim xray --folder labelled --labels --paired --count 50 --every-s 0
-         jaitf-edge model evaluate baggage labelled --html report.html
+Example: jaitf-edge model evaluate baggage labelled --html report.html
+
+A labelled folder of simulated bags: jaitf-sim xray --folder labelled --labels --paired --count 50 --every-s 0
 """
 _NARROWEST = 100
 

@@ -92,4 +92,5 @@ def test_the_help_tells_the_format(cli):
     ran = cli("model", "evaluate", "--help")
     assert ran.status == 0
     assert '{"file": "0001.png", "bag": "a",' in ran.out
-    assert "Example: jaitf-sim xray --folder labelled --labels" in ran.out
+    assert "Example: jaitf-edge model evaluate baggage labelled" in ran.out
+    assert "jaitf-sim xray --folder labelled --labels" in ran.out
