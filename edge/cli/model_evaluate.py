@@ -34,8 +34,8 @@ Or it holds folders benign and threat, without boxes.
 
 \b
 Example: jaitf-edge model evaluate baggage labelled --html report.html
-
-A labelled folder of simulated bags: jaitf-sim xray --folder labelled --labels --paired --count 50 --every-s 0
+Simulated bags to try it on:
+  jaitf-sim xray --folder labelled --labels --paired --count 50 --every-s 0
 """
 _NARROWEST = 100
 
