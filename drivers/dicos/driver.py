@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
@@ -13,7 +12,7 @@ from pynetdicom.sop_class import Verification
 from drivers.contract import DeviceState, Driver, Outcome, Port, ProbeReport, Scan
 from drivers.dicos import codec
 from drivers.dicos.pdu import TooLarge
-from drivers.dicos.scp import SUCCESS, Scp, Stored
+from drivers.dicos.scp import SUCCESS, Scp, Stored, prepare_pynetdicom
 from drivers.dicos.settings import DicosSettings
 from drivers.errors import LinkLost
 from drivers.ports import holder
@@ -115,29 +114,29 @@ class _Session:
         except Exception:
             # A fault of ours. It must not end the association without an answer, nor keep the room of the object.
             stored.done()
-            log.exception("%s: an object could not be read", self._port.name)
+            log.exception("an object could not be read")
             return CANNOT_UNDERSTAND
-        return self._answered(scan, stored.done)
+        return self._answered(scan, stored)
 
-    def _answered(self, scan: Scan, done: Callable[[], None]) -> int:
+    def _answered(self, scan: Scan, stored: Stored) -> int:
         emission = self._emit(scan)
         try:
             # Never cancelled from here: half a message would cut the wire to the core.
             future = asyncio.run_coroutine_threadsafe(emission, self._loop)
         except RuntimeError:  # the loop is closed: this process is ending
             emission.close()
-            done()
+            stored.done()
             return OUT_OF_RESOURCES
-        future.add_done_callback(lambda _: done())
+        future.add_done_callback(lambda _: stored.done())
         try:
             outcome = future.result(self._settings.answer_s)
         except TimeoutError:
             # The core's answer counts whenever it comes: sent again, the object is known.
             reason = f"no verdict within {self._settings.answer_s:g} s: the scanner was told to send again"
-            self._refused(scan.name, reason, NO_ANSWER)
+            self._refused(stored.calling_ae_title, reason, NO_ANSWER)
             return OUT_OF_RESOURCES
         except Exception as error:  # noqa: BLE001 - the core or the loop is gone, and the scanner is to try again
-            log.info("%s: an object was not taken: %r", self._port.name, error)
+            log.info("an object was not taken: %r", error)
             return OUT_OF_RESOURCES
         return SUCCESS if outcome in (Outcome.COMMITTED, Outcome.REPEATED) else OUT_OF_RESOURCES
 
@@ -162,10 +161,11 @@ class _Session:
         if len(self._said_ns) >= MAX_NEWS:
             self._said_ns.clear()
         self._said_ns[peer, code] = now
-        log.warning("%s: refused from %s: %s", self._port.name, peer, reason)
+        log.warning("refused from %s: %s", peer, reason)
 
 
 def _echo(host: str, settings: DicosSettings, deadline_s: float) -> bool:
+    prepare_pynetdicom()
     entity = AE(ae_title=(settings.calling_ae_titles or ("PROBE",))[0])
     entity.add_requested_context(Verification)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = deadline_s / 3

@@ -72,7 +72,7 @@ class Scp:
             (evt.EVT_ACCEPTED, self._accepted),
             (evt.EVT_REJECTED, self._rejected),
         ]
-        _prepare_pynetdicom()
+        prepare_pynetdicom()
         try:
             self._server = _entity(settings).make_server(
                 (settings.host, settings.port), evt_handlers=handlers, server_class=_Server, guard=(settings, limits)
@@ -229,7 +229,7 @@ def _entity(settings: DicosSettings) -> AE:
     return entity
 
 
-def _prepare_pynetdicom() -> None:
+def prepare_pynetdicom() -> None:
     """Have it know DICOS's storage classes, and leave the talking to this driver."""
     for number, uid in enumerate((*IMAGES, *KEPT)):
         if uid_to_service_class(uid) is not StorageServiceClass:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from drivers.contract import Settings
 
@@ -47,7 +47,9 @@ class DicosSettings(Settings):
     max_object_bytes: int = Field(
         64 * MIB, ge=65_536, le=128 * MIB, description="largest object that is taken; a larger one is cut off"
     )
-    idle_s: float = Field(120, ge=1, le=86_400, description="a connection without a word for this long is closed")
+    idle_s: float = Field(
+        120, ge=1, le=86_400, description="a connection without a word for this long is closed; longer than answer_s"
+    )
     answer_s: float = Field(
         25, ge=1, le=600, description="longest wait for a verdict; then the scanner is told to send again later"
     )
@@ -61,6 +63,12 @@ class DicosSettings(Settings):
         if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
             raise ValueError('an IPv6 address stands in brackets, such as "[::]:11112"')
         return value
+
+    @model_validator(mode="after")
+    def _waits_for_verdicts(self) -> Self:
+        if self.idle_s <= self.answer_s:  # the connection would count as idle while its scan is being judged
+            raise ValueError("idle_s must be longer than answer_s")
+        return self
 
     @property
     def host(self) -> str:

@@ -90,7 +90,7 @@ async def test_a_connection_that_says_nothing_is_ended(tmp_path: Path, monkeypat
 
 
 async def test_an_association_that_says_no_more_is_ended(tmp_path: Path) -> None:
-    async with listening(tmp_path, idle_s=1) as (core, port), Scanner.associated(port) as silent:
+    async with listening(tmp_path, idle_s=1.5, answer_s=1) as (core, port), Scanner.associated(port) as silent:
         await stores(core, port)
         await silent.ended()
 
@@ -143,7 +143,7 @@ async def test_an_empty_object_is_damaged(tmp_path: Path) -> None:
 
 
 async def test_a_store_without_an_object_gets_nowhere(tmp_path: Path) -> None:
-    async with listening(tmp_path, idle_s=1) as (core, port), Scanner.associated(port) as scanner:
+    async with listening(tmp_path, idle_s=1.5, answer_s=1) as (core, port), Scanner.associated(port) as scanner:
         scanner.writer.write(command(1, DX_FOR_PROCESSING, "1.2.3.1", has_dataset=False))
         await scanner.ended()
         await stores(core, port)

@@ -43,6 +43,7 @@ def test_every_code_of_the_driver_is_in_the_readme() -> None:
         {"addresses": ["10.0.0.0/33"]},
         {"max_associations": 0},
         {"max_object_bytes": 10**9},
+        {"idle_s": 10},
         {"port": 104},
     ],
     ids=str,
