@@ -83,9 +83,13 @@ class Dropped:
 def address(url: str) -> tuple[str, int, bool]:
     """Return (host, port, TLS) of an `mqtt://` or `mqtts://` URL. Raises ConfigError."""
     parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"console.url: {url!r}: {error}") from None
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise ConfigError(f"console.url: {url!r} is no mqtt:// or mqtts:// address")
-    return parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts"
+    return parts.hostname, port or DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts"
 
 
 def is_loopback(host: str) -> bool:

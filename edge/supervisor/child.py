@@ -128,6 +128,9 @@ class Nursery:
             living.set_result(news["status"])
 
     def _born(self, name: str, pid: int, descriptors: list[int]) -> None:
+        if len(descriptors) < 2:
+            self._stillborn(name, descriptors)
+            return
         wire = socket.socket(fileno=descriptors[0])
         wire.setblocking(False)
         exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -139,6 +142,14 @@ class Nursery:
         else:
             child.kill()
             child.close()
+
+    def _stillborn(self, name: str, descriptors: list[int]) -> None:
+        """Give up a process whose wire did not arrive: this process may open no more files. The other end sees it."""
+        for descriptor in descriptors:
+            os.close(descriptor)
+        waiting = self._spawning.pop(name, None)
+        if waiting and not waiting.done():
+            waiting.set_exception(LinkLost("too many open files"))
 
     def _lost(self) -> None:
         """Forget a nursery that is gone; its children are gone with it."""

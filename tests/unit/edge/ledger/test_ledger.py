@@ -246,3 +246,20 @@ async def test_what_is_refused_for_room_names_the_reason(make_ledger, clock):
     with pytest.raises(StoreFull, match="quota"):
         await ledger.commit(record(reading_hit(clock.now())))
     assert ledger.state is StoreState.FULL
+
+
+@pytest.mark.parametrize("hours", [-48, -5, 5, 48])
+async def test_a_wall_clock_that_is_set_neither_reorders_nor_loses_nor_purges(ledger, clock, ask, folder, hours):
+    await ledger.commit(record(scan_hit(clock.now()), key="k"))
+    ledger.mark(Mark(received=[1]))
+    clock.wall_ns += hours * 3600 * 10**9
+    clock.monotonic_ns += 61 * 10**9  # housekeeping is due
+    for expected in (2, 3):
+        seen = clock.now()
+        assert (await ledger.commit(record(scan_hit(seen)))).seq == expected
+    assert (await ledger.commit(record(None, key="k"))).repeated
+    assert ask("SELECT count(*) FROM evidence WHERE purged_ns IS NULL") == [(3,)]
+    assert ask("SELECT payload ->> '$.data.historical' FROM hit ORDER BY seq") == [(0,)] * 3
+    reader = Reader(folder)
+    assert [out.number for out in reader.hits_after(0, 10, 100)] == [2, 3]
+    reader.close()

@@ -359,3 +359,16 @@ async def test_a_stop_that_comes_together_with_a_new_process_is_not_swallowed(la
     nursery._born = born_and_stopped
     with pytest.raises(asyncio.CancelledError):
         await spawning
+
+
+async def test_a_process_whose_wire_did_not_arrive_is_given_up(lane):
+    """As where this process may open no more files: the kernel then drops what it cannot hand over."""
+    running = lane(one={"enabled": False})
+    nursery, read = running.supervisor._nursery, os.open("/dev/null", os.O_RDONLY)
+    spawned = asyncio.get_running_loop().create_future()
+    nursery._spawning["one"] = spawned
+    nursery._born("one", 1, [read])
+    with pytest.raises(LinkLost, match="too many open files"):
+        await spawned
+    with pytest.raises(OSError):
+        os.fstat(read)
