@@ -17,6 +17,7 @@ from drivers.clock import Clock, SystemClock
 from drivers.contract import Reading
 from drivers.errors import LinkBusy, StoreError
 from edge import CONTRACT_VERSION, __version__
+from edge.calibration import Calibration
 from edge.clock import ClockWatch
 from edge.config import Config
 from edge.courier import Courier
@@ -31,6 +32,7 @@ from edge.ledger.reader import Reader
 from edge.messages import Birth, DeviceBirth, DeviceMessage, ModelBody
 from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
+from edge.watch import JudgeWatch
 
 log = logging.getLogger("jaitf.core")
 
@@ -84,7 +86,11 @@ class Appliance:
         )
         self._reader = Reader(who.data_dir)
         models = {device.model for device in config.devices if device.model}  # the disabled may be enabled by command
-        self._judge = Judge.load(models, config.inference.threads, config.inference.max_waiting, clock)
+        inference = config.inference
+        # Trials draw in the judge's thread: from a chance of their own.
+        watch = JudgeWatch(who.data_dir, inference.assurance_per_hour, clock, random.Random(chance.random()))
+        watch.on_changed = self._thresholds_changed
+        self._judge = Judge.load(models, inference.threads, inference.max_waiting, clock, watch)
         self._intake = Intake(self._judge, self._ledger, self._reader, events, clock, self._reading)
         self._supervisor = Supervisor(
             config.devices, who.data_dir, clock, chance, self._intake.take, self._device_changed
@@ -100,6 +106,7 @@ class Appliance:
             self._judge,
             self._courier,
             self._supervisor,
+            watch,
             config.storage.quota_bytes,
         )
         self._readings: dict[str, Reading] = {}
@@ -178,6 +185,11 @@ class Appliance:
     def _blind(self, reason: str) -> None:
         self._courier.audit("model self-test", "failed" if reason else "passed", reason or "the models see again")
         self._courier.tell("up/health", self._health.gather(self._clock_watch.state()), qos=0)
+
+    def _thresholds_changed(self, line: Calibration) -> None:
+        points = f"normal {line.normal:g}, elevated {line.elevated:g}" if line.points else "the package's own"
+        where = f" at {line.device}" if line.device else ""
+        self._courier.audit("thresholds", "done", f"{line.model}{where}: {points}; {line.reason}", line.by)
 
     def _reading(self, device: str, reading: Reading) -> None:
         if reading.values:

@@ -15,8 +15,9 @@ from edge.event import clock_body
 from edge.judge import Judge
 from edge.ledger import Ledger
 from edge.ledger.reader import Reader
-from edge.messages import Health
+from edge.messages import AssuranceBody, DriftBody, Health
 from edge.supervisor.supervisor import Supervisor
+from edge.watch import JudgeWatch
 
 log = logging.getLogger("jaitf.core")
 
@@ -37,6 +38,39 @@ def written_bytes() -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("write_bytes:")), 0)
 
 
+def drift(watch: JudgeWatch) -> dict[str, DriftBody]:
+    """Return each device's drift, as health says it."""
+    return {
+        device: DriftBody(
+            state=found.state.value,
+            reason=found.reason,
+            scans=found.scans,
+            psi=found.psi,
+            alarm_rate=found.alarm_rate,
+            expected_alarm_rate=found.expected,
+            alarm_limits=found.limits,
+            calibrated_at=line.at if line else None,
+        )
+        for device, (found, line) in watch.drift().items()
+    }
+
+
+def assurance(watch: JudgeWatch) -> dict[str, AssuranceBody]:
+    """Return how each device's detection trials went, as health says it."""
+    return {
+        device: AssuranceBody(
+            trials=found.trials,
+            detected=found.detected,
+            rate=round(found.detected / found.trials, 4) if found.trials else None,
+            interval=(found.low, found.high),
+            last_at=found.last_at,
+            missed=found.missed,
+            problem=found.problem,
+        )
+        for device, found in watch.assurance().items()
+    }
+
+
 @dataclass(slots=True)
 class HealthWatch:
     """Gathers the appliance's health; `started` is when it came up."""
@@ -48,6 +82,7 @@ class HealthWatch:
     judge: Judge
     courier: Courier
     supervisor: Supervisor
+    watch: JudgeWatch
     quota_bytes: int
 
     def gather(self, clock_state: ClockState) -> Health:
@@ -76,6 +111,8 @@ class HealthWatch:
             overloaded=self.judge.overloaded,
             model_p50_ms=p50,
             model_p99_ms=p99,
+            drift=drift(self.watch),
+            assurance=assurance(self.watch),
             blind=bool(self.judge.blind_reason),
             blind_reason=self.judge.blind_reason,
             rss_bytes=rss_bytes(),

@@ -69,7 +69,7 @@ class Intake:
 
     async def _judged(self, device: DeviceConfig, scan: Scan) -> Record:
         item = item_of(scan)
-        report = await self._judge.judge_scan(scan, device.model)
+        report = await self._judge.judge_scan(scan, device.model, device.name)
         hit = None
         if report.decision is Decision.ALARM:
             hit = Hit(

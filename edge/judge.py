@@ -13,10 +13,13 @@ from typing import TypeVar
 from drivers.clock import Clock, Stamp
 from drivers.contract import Finding, Reading, Scan, Severity
 from drivers.errors import ModelError
+from edge.assurance import Due, Trial
 from edge.hand import Hand
 from edge.nouns import Decision, ModelName, Threat, ThreatReport
 from edge.severity import ORDER, severity_table
+from edge.watch import JudgeWatch
 from inference import Judgement, Model, load, thumbnail
+from inference.manifest import OperatingPoints
 
 T = TypeVar("T")
 
@@ -35,6 +38,7 @@ NO_ANSWER = "the model gave no answer in time"
 class _Waiting:
     scan: Scan
     model: Model
+    device: str
     done: asyncio.Future[ThreatReport]
 
 
@@ -65,13 +69,16 @@ class Judge:
     while a model fails its self-test or does not come back from a picture.
     """
 
-    def __init__(self, models: dict[str, Model], max_waiting: int, clock: Clock) -> None:
+    def __init__(
+        self, models: dict[str, Model], max_waiting: int, clock: Clock, watch: JudgeWatch | None = None
+    ) -> None:
         self.overloaded = 0
         self.judged = 0
         self.blind_reason = ""
         self._models = models
         self._max_waiting = max_waiting
         self._clock = clock
+        self._watch = watch
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._hand = Hand("judge")
@@ -80,9 +87,11 @@ class Judge:
         self.on_blind: Callable[[str], None] = lambda reason: None
 
     @classmethod
-    def load(cls, names: set[str], threads: int, max_waiting: int, clock: Clock) -> Judge:
+    def load(
+        cls, names: set[str], threads: int, max_waiting: int, clock: Clock, watch: JudgeWatch | None = None
+    ) -> Judge:
         """Return a judge with these model packages loaded and proven. Raises ModelError."""
-        return cls({name: load(name, threads) for name in sorted(names)}, max_waiting, clock)
+        return cls({name: load(name, threads) for name in sorted(names)}, max_waiting, clock, watch)
 
     @property
     def models(self) -> list[ModelName]:
@@ -96,7 +105,7 @@ class Judge:
             return None, None
         return round(statistics.median(times), 1), round(times[min(len(times) - 1, int(len(times) * 0.99))], 1)
 
-    async def judge_scan(self, scan: Scan, model: str | None) -> ThreatReport:
+    async def judge_scan(self, scan: Scan, model: str | None, device: str = "") -> ThreatReport:
         """Return the verdict on a scan; never raises for one that cannot be judged: that is unknown, with a reason."""
         if scan.problem is not None:
             return unknown(scan.problem)
@@ -106,7 +115,7 @@ class Judge:
             return unknown(f"the model {model} is not loaded")
         if len(self._queue) >= self._max_waiting:
             self._give_up(self._queue.popleft())
-        waiting = _Waiting(scan, self._models[model], asyncio.get_running_loop().create_future())
+        waiting = _Waiting(scan, self._models[model], device, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.done
@@ -121,11 +130,16 @@ class Judge:
         next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
         while True:
             self._wake.clear()
+            if self._watch is not None:
+                self._watch.refresh()
             while self._queue:
                 await self._judge(self._queue.popleft())
             if self._clock.now().monotonic_ns >= next_test_ns:
                 await self.self_test()
                 next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
+            if self._watch is not None and (due := self._watch.due()):
+                self._watch.tried(due, await self._try(due))
+                continue
             try:
                 async with asyncio.timeout(5.0):
                     await self._wake.wait()
@@ -145,7 +159,8 @@ class Judge:
         if waiting.done.done():
             return  # nobody waits for it any more
         started = self._clock.now()
-        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model))
+        points = self._watch.points(waiting.device, waiting.model) if self._watch is not None else None
+        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model, points))
         ended = self._clock.now()
         if isinstance(result, str):
             report = unknown(result)
@@ -154,18 +169,33 @@ class Judge:
             report = _report(judgement, thumb, waiting.model, started, ended)
             self.judged += 1
             self._times_ms.append(judgement.ms)
+            if self._watch is not None:
+                self._watch.saw(waiting.device, waiting.scan, waiting.model, judgement)
         if not waiting.done.done():
             waiting.done.set_result(report)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T | str:
-        """Return what work in the judge's thread returns, or why it failed; it has a deadline."""
+    async def _try(self, due: Due) -> Trial | str:
+        """Make a detection trial step by step; whatever scans come in between go first."""
+        outcome: Trial | str | None = None
+        while outcome is None:
+            while self._queue:
+                await self._judge(self._queue.popleft())
+            outcome = await self._in_thread(lambda: next(due.steps, "the trial came to nothing"), blinds=False)
+        return outcome
+
+    async def _in_thread(self, work: Callable[[], T], blinds: bool = True) -> T | str:
+        """Return what work in the judge's thread returns, or why it failed; it has a deadline.
+
+        Without `blinds` a deadline that is missed says nothing about the model's sight.
+        """
         self._stuck = [hand for hand in self._stuck if hand.alive]
         if len(self._stuck) >= MAX_STUCK:
             return NO_ANSWER
         future = self._hand.do(work)
         await asyncio.wait({future}, timeout=DEADLINE_S)
         if not future.done():
-            self._see(f"no answer from the model for {DEADLINE_S:.0f} s")
+            if blinds:
+                self._see(f"no answer from the model for {DEADLINE_S:.0f} s")
             # The thread cannot be ended; what comes next gets another, and the stuck one is left behind.
             self._hand.dismiss()
             self._stuck.append(self._hand)
@@ -197,8 +227,8 @@ def _name(model: Model) -> ModelName:
     return ModelName(model.name, model.version, model.sha256)
 
 
-def _look(scan: Scan, model: Model) -> tuple[Judgement, bytes | None]:
-    judgement = model.judge(scan.pictures)
+def _look(scan: Scan, model: Model, points: OperatingPoints | None) -> tuple[Judgement, bytes | None]:
+    judgement = model.judge(scan.pictures, points=points)
     if not judgement.alarm:
         return judgement, None
     try:

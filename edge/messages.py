@@ -194,6 +194,38 @@ class Birth(Message):
     at: str
 
 
+class DriftBody(Message):
+    """How a device's last scans compare with the bags its thresholds were calibrated on; rates are parts of one.
+
+    `unknown`: not calibrated here, or too few scans yet. `psi` is the population stability index of the scores;
+    `alarm_limits` are what chance allows around `expected_alarm_rate`.
+    """
+
+    state: Literal["ok", "watch", "drifted", "unknown"]
+    reason: str
+    scans: int
+    psi: float | None
+    alarm_rate: float | None
+    expected_alarm_rate: float | None
+    alarm_limits: tuple[float, float] | None
+    calibrated_at: str | None
+
+
+class AssuranceBody(Message):
+    """A device's last detection trials: simulated threats in copies of clear scans; never hits.
+
+    `rate` is how many of `trials` alarmed, `interval` Wilson's 95 % interval of it, `missed` the misses by threat.
+    """
+
+    trials: int
+    detected: int
+    rate: float | None
+    interval: tuple[float, float]
+    last_at: str | None
+    missed: dict[str, int]
+    problem: str
+
+
 class Health(Message):
     """How the appliance fares: what waits, what was dropped, how fast it judges, what room is left."""
 
@@ -215,6 +247,8 @@ class Health(Message):
     overloaded: int
     model_p50_ms: float | None
     model_p99_ms: float | None
+    drift: dict[str, DriftBody] = {}
+    assurance: dict[str, AssuranceBody] = {}
     blind: bool
     blind_reason: str
     rss_bytes: int

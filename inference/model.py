@@ -20,7 +20,7 @@ from inference import package as packages
 from inference.decoders import Decoded, decode
 from inference.judgement import Found, Judgement
 from inference.look import Look, look_at, views
-from inference.manifest import Golden, GoldenPicture, Manifest
+from inference.manifest import Golden, GoldenPicture, Manifest, OperatingPoints
 from inference.package import Package
 from inference.prepare import Placement, prepare
 from inference.runtime import Runtime
@@ -57,13 +57,15 @@ class Model:
         """The SHA-256 of `model.onnx`, in hexadecimal."""
         return self.package.sha256
 
-    def judge(self, pictures: Sequence[Picture], elevated: bool = False) -> Judgement:
-        """Judge the pictures of one scan; `elevated` takes the stricter operating point.
+    def judge(
+        self, pictures: Sequence[Picture], elevated: bool = False, points: OperatingPoints | None = None
+    ) -> Judgement:
+        """Judge the pictures of one scan; `elevated` takes the stricter operating point, `points` other ones.
 
         Raises ModelError where a picture cannot be judged, unless another view of the same scan raises an alarm.
         """
         started = time.perf_counter()
-        points = self.manifest.operating_points
+        points = points or self.manifest.operating_points
         threshold = points.elevated if elevated else points.normal
         decoded: list[tuple[Look, Decoded]] = []
         unreadable: ModelError | None = None

@@ -69,6 +69,13 @@ class Inference(_Section):
         le=1024,
         description="scans that may wait for the model; beyond it the oldest is unknown: overloaded",
     )
+    assurance_per_hour: float = Field(
+        default=0,
+        ge=0,
+        le=60,
+        description="simulated threats put into copies of clear scans, an hour and device, to see that they alarm;"
+        " 0: none",
+    )
 
 
 class Storage(_Section):

@@ -37,6 +37,7 @@ def parts():
         judge=SimpleNamespace(times_ms=lambda: (1.0, 2.0), judged=5, overloaded=6, blind_reason="no answer"),
         courier=SimpleNamespace(conflicts=2),
         supervisor=SimpleNamespace(status={"x": SimpleNamespace(state=DeviceState.UP)}),
+        watch=SimpleNamespace(drift=dict, assurance=dict),
         quota_bytes=1000,
     )
 

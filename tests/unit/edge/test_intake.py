@@ -56,7 +56,7 @@ class FakeJudge:
         self.report = ThreatReport(Decision.CLEAR, score=0.1)
         self.asked = 0
 
-    async def judge_scan(self, scan, model):
+    async def judge_scan(self, scan, model, device):
         self.asked += 1
         return self.report
 

@@ -1,0 +1,349 @@
+"""Puts simulated things into pictures of real bags, as this scanner would have shown them, in more ways than one.
+
+A model can learn the insertion in place of the threat: an edge that is too clean, metal in a colour that this display
+never shows. So there are several operators, to be used apart: what is fitted with some is judged with another. Whatever
+a picture is compared with goes through the same hands, with nothing put in.
+
+The simulator does the physics; it is imported by those who insert, and never by what judges scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.contract import Energy, Picture, Polarity
+from drivers.errors import ModelError
+from inference.normalise import guess_polarity, pixels, reduced, transmission
+from simulators.xray import KINDS, Insert, Look, bag_region, into_colour, into_counts, likely_look, make_insert
+from simulators.xray.palette import MOST, paint, smoothed, stuff_of, table
+from simulators.xray.physics import beam
+from simulators.xray.physics import transmission as passing
+
+Rng = np.random.Generator
+Mask = NDArray[np.bool_]
+Counts = NDArray[np.uint16]
+Colours = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+SIDE = 1024
+"""Things are put into pictures of at most this many pixels a side."""
+
+WHITE = 60_000
+_BAG_MM = (430.0, 680.0)
+"""The longer side of a bag, where the scanner does not say how large a pixel is."""
+_SEEN_COLOUR, _SEEN_COUNTS = 5.0, 0.008
+_LEVELS = 32
+_METAL_FROM = 96
+_SHIFTS = 2
+_SOFTNESS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.3, 0.4, 0.55)
+
+
+class Operator(StrEnum):
+    """How a thing is put in: by physics; by physics and colours that the site's own metal has; by a plain blend."""
+
+    PHYSICS = "physics"
+    SITE = "site"
+    BLEND = "blend"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One view of a bag in a form that things can be put into: counts (clear air at WHITE), or a display's colours.
+
+    `low` is None where there is one energy. `inverted` colours have dark air: `colour` here has bright air.
+    """
+
+    view: int
+    low: Counts | None = None
+    high: Counts | None = None
+    colour: Colours | None = None
+    inverted: bool = False
+    px_mm: float | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        plane = self.colour if self.colour is not None else self.high
+        assert plane is not None  # one of them is there, by construction
+        return plane.shape[0], plane.shape[1]
+
+    def pictures(self) -> tuple[Picture, ...]:
+        """Return the view as pictures that a model judges."""
+        if self.colour is not None:
+            shown = 255 - self.colour if self.inverted else self.colour
+            polarity = Polarity.AIR_LOW if self.inverted else Polarity.AIR_HIGH
+            return (self._picture(shown, Energy.COLOUR, polarity),)
+        assert self.high is not None
+        if self.low is None:
+            return (self._picture(self.high, Energy.SINGLE, Polarity.AIR_HIGH),)
+        pair = ((self.low, Energy.LOW), (self.high, Energy.HIGH))
+        return tuple(self._picture(counts, energy, Polarity.AIR_HIGH) for counts, energy in pair)
+
+    def bag(self) -> Mask:
+        """Return where the bag is."""
+        return np.asarray(bag_region(self.colour if self.colour is not None else _grey(self.high)), np.bool_)
+
+    def _picture(self, values: Counts | Colours, energy: Energy, polarity: Polarity) -> Picture:
+        rows, columns = values.shape[:2]
+        channels = 1 if values.ndim == 2 else 3
+        data = np.ascontiguousarray(values).tobytes()
+        return Picture(self.view, energy, rows, columns, channels, values.itemsize * 8, data, polarity)
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """What was learned of a scanner from its own pictures.
+
+    `looks` are displays whose colours come nearest to its own; `metal` the colour of its metal by lightness,
+    [levels, 3], 0..1. A scanner that gives no colours has none.
+    """
+
+    looks: tuple[Look, ...] = ()
+    metal: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """A view with a thing in it: its kind and where it is."""
+
+    shot: Shot
+    kind: str
+    mask: Mask
+
+
+def shot_of(group: Sequence[Picture]) -> Shot:
+    """Return one view (a group of `inference.look.views`), reduced to SIDE.
+
+    Raises ModelError where a picture cannot be judged, or the two of a pair differ in size.
+    """
+    first = group[0]
+    px_mm = float(np.mean(first.pixel_mm)) if first.pixel_mm else None
+    scale = max(1.0, max(first.rows, first.columns) / SIDE)
+    px_mm = px_mm * scale if px_mm else None
+    if first.channels == 3:
+        values = reduced(pixels(first), SIDE)
+        rgb = values if first.bits == 8 else (values / ((1 << first.bits) - 1) * 255).round().astype(np.uint8)
+        transmission(first)  # refuses what cannot be judged
+        polarity = first.polarity
+        if polarity is Polarity.UNKNOWN:
+            polarity = guess_polarity(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32) / np.float32(255))
+        inverted = polarity is Polarity.AIR_LOW
+        return Shot(first.view, colour=255 - rgb if inverted else rgb.copy(), inverted=inverted, px_mm=px_mm)
+    if len({(picture.rows, picture.columns) for picture in group}) > 1:
+        raise ModelError(f"the low and the high energy of view {first.view} differ in size")
+    counts = [(reduced(transmission(picture), SIDE) * WHITE + 0.5).astype(np.uint16) for picture in group]
+    return Shot(first.view, low=counts[0] if len(counts) > 1 else None, high=counts[-1], px_mm=px_mm)
+
+
+def learn(shots: Sequence[Shot], seed: int, looks: int = 3, tries: int = 300) -> Scanner:
+    """Return what the pictures of a scanner say about its display; the same for the same shots and seed."""
+    colours = [shot.colour for shot in shots if shot.colour is not None]
+    if not colours:
+        return Scanner()
+    sample = np.concatenate([c[::3, ::3].reshape(-1, 3) for c in colours])[: 600 * 600]
+    side = int(len(sample) ** 0.5)
+    square = sample[: side * side].reshape(side, side, 3)
+    likely = (likely_look(square, tries, seed + number) for number in range(looks))
+    found = list(dict.fromkeys(_as_soft(look, square) for look in likely))
+    rng = np.random.default_rng(seed)
+    # Which colours there are does not say what matter has which: where light metal ends and metal begins stays open.
+    found += [_shifted(look, rng) for look in found for _ in range(_SHIFTS)]
+    return Scanner(tuple(found), _metal_of(sample))
+
+
+def insert(shot: Shot, kind: str, scanner: Scanner, how: Operator, rng: Rng) -> Inserted | None:
+    """Return the view with a thing of a kind in it, somewhere in the bag, or None where it cannot be seen there."""
+    where = shot.bag()
+    try:
+        thing = make_insert(rng, kind, *shot.size, _px_mm(shot, where, rng), where)
+    except ValueError:
+        return None  # larger than the picture
+    thing = replace(thing, maps=_soft(thing.maps, float(rng.uniform(0.0, 1.0))))
+    if shot.colour is not None:
+        new = replace(shot, colour=_INTO_COLOUR[how](shot.colour, thing, scanner, rng))
+        changed = np.abs(new.colour.astype(np.int16) - shot.colour)[thing.truth.mask].mean() > _SEEN_COLOUR  # type: ignore[union-attr]  # just made
+    else:
+        low, high = _INTO_COUNTS[how](shot, thing, rng)
+        new = replace(shot, low=low, high=high)
+        assert shot.high is not None
+        changed = np.abs(high.astype(np.int32) - shot.high)[thing.truth.mask].mean() > _SEEN_COUNTS * WHITE
+    return Inserted(new, kind, thing.truth.mask) if changed else None
+
+
+def weathered(shot: Shot, rng: Rng) -> Shot:
+    """Return a view a little worn all over: blurred, noisy, or compressed once more; edges of insertions with it."""
+    how = rng.integers(4)
+    if shot.colour is None:
+        if how > 1:
+            return shot
+        blurred = [None if p is None else cv2.GaussianBlur(p, (0, 0), 0.5) for p in (shot.low, shot.high)]
+        return replace(shot, low=blurred[0], high=blurred[1])
+    if how == 0:
+        return replace(shot, colour=cv2.GaussianBlur(shot.colour, (0, 0), float(rng.uniform(0.35, 0.7))))
+    if how == 1:
+        noisy = shot.colour + rng.normal(0, rng.uniform(0.5, 2.5), shot.colour.shape)
+        return replace(shot, colour=np.clip(noisy + 0.5, 0, 255).astype(np.uint8))
+    if how == 2:
+        _, data = cv2.imencode(".jpg", shot.colour, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(75, 96))])
+        return replace(shot, colour=np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8))
+    return shot
+
+
+def _as_soft(look: Look, picture: Colours) -> Look:
+    """Return the look with hues that pass into each other as gently as the picture's do.
+
+    A look that has every colour of the picture may have many more; here those count that the picture has not.
+    """
+    packed, counts = np.unique((picture >> 4).astype(np.int32) @ np.array([256, 16, 1]), return_counts=True)
+    packed = packed[counts > picture.size * 1e-5]
+    has = np.stack([packed >> 8, (packed >> 4) & 15, packed & 15], axis=1).astype(np.float32) * 16 + 8
+
+    def strange(soft: float) -> float:
+        shown = paint(replace(look, soft=soft), np.arange(0, 129, 8), np.linspace(0.2, 4.0, 20)).reshape(-1, 3)
+        away = (shown[:, None, :].astype(np.float32) - has[None, :, :]) ** 2
+        return float(np.sqrt(away.sum(axis=2).min(axis=1)).mean())
+
+    return replace(look, soft=min(_SOFTNESS, key=strange))
+
+
+def _shifted(look: Look, rng: Rng) -> Look:
+    light, metal = look.edges
+    edges = (light + float(rng.uniform(-0.12, 0.12)), metal + float(rng.uniform(-0.15, 0.25)))
+    return replace(look, edges=edges, soft=look.soft * float(rng.uniform(0.6, 1.6)))
+
+
+def _display(scanner: Scanner, rng: Rng) -> Look:
+    """Return one of the likely looks, with edges as sharp and hues as smeared as some display has them."""
+    look = scanner.looks[rng.integers(len(scanner.looks))]
+    other = Look.random(rng)
+    return replace(look, sharpen=other.sharpen, sharpen_px=other.sharpen_px, smear_px=other.smear_px, jpeg=0)
+
+
+def _px_mm(shot: Shot, where: Mask, rng: Rng) -> float:
+    if shot.px_mm:
+        return shot.px_mm
+    ys, xs = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    longest = max(int(np.ptp(ys)), int(np.ptp(xs)), 16) if ys.size else max(shot.size)
+    return float(rng.uniform(*_BAG_MM)) / longest
+
+
+def _soft(maps: Floats, sigma_px: float) -> Floats:
+    """Return a thing with edges as soft as a detector shows them."""
+    if sigma_px < 0.3:
+        return maps
+    return np.stack([cv2.GaussianBlur(plane, (0, 0), sigma_px) if plane.any() else plane for plane in maps])
+
+
+def _grey(counts: Counts | None) -> Colours:
+    assert counts is not None
+    return np.repeat((np.minimum(counts, WHITE) * (255 / WHITE)).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _metal_of(sample: Colours) -> Floats:
+    """Return the colour of the bluest pixels of each lightness, smoothed; what a display shows metal in."""
+    values = sample.astype(np.float32) / np.float32(255)
+    light = values.mean(axis=1)
+    blue = values[:, 2] - values[:, :2].max(axis=1)
+    level = np.minimum((light * _LEVELS).astype(np.intp), _LEVELS - 1)
+    known, colours = [], []
+    for number in range(_LEVELS):
+        inside = np.flatnonzero(level == number)
+        if inside.size >= 50:
+            best = inside[np.argsort(blue[inside])[-max(5, inside.size // 20) :]]
+            known.append(number)
+            colours.append(np.median(values[best], axis=0) / max(float(light[best].mean()), 1e-3))
+    if not known:
+        return np.ones((_LEVELS, 3), np.float32)
+    hues = np.array(colours)
+    ramp = np.stack([np.interp(np.arange(_LEVELS), known, hues[:, c]) for c in range(3)], axis=1)
+    return np.asarray(cv2.blur(ramp.astype(np.float32), (1, 3)), np.float32)
+
+
+def _by_palette(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Colours:
+    return np.asarray(into_colour(picture, thing, _display(scanner, rng)), np.uint8)
+
+
+def _alone(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> tuple[Floats, Floats, Floats]:
+    """Return bag and thing as parts of the belt's own light, 0..1 [rows, columns, 3], and how metallic the thing is."""
+    look = _display(scanner, rng)
+    low, high = -np.log(np.maximum(passing(thing.maps, beam()), 1e-4))
+    kind = stuff_of(smoothed(low, look.smear_px), smoothed(high, look.smear_px))
+    seen = (low + high) / 2
+    sharp = seen + look.sharpen * (seen - smoothed(seen, look.sharpen_px))
+    belt = np.asarray(look.belt, np.float32)
+    alone = table(look)[kind, np.clip(sharp / MOST * 255, 0, 255).astype(np.intp)].astype(np.float32) / belt
+    # Thin matter has every hue: it is the clear air's. Beside the thing the unsharp mask makes a halo of light.
+    alone = 1 - (1 - alone) * np.clip(seen / 0.03, 0, 1)[..., None]
+    alone = np.where(sharp[..., None] < 0, np.exp(np.clip(-sharp, 0, 0.7))[..., None], np.clip(alone, 0.004, 1))
+    metal = np.clip((kind.astype(np.float32) - 64) / (_METAL_FROM - 64), 0, 1)
+    return np.clip(picture / belt, 0.004, 1), np.asarray(alone, np.float32), np.asarray(metal[..., None], np.float32)
+
+
+def _by_site(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Colours:
+    """Multiply light; metal gets the colour that the site's own metal of that lightness has."""
+    bag, alone, metal = _alone(picture, thing, scanner, rng)
+    belt = np.asarray(scanner.looks[0].belt, np.float32)
+    product = bag * alone
+    assert scanner.metal is not None
+    light = product.mean(axis=2)
+    place = np.clip(light * (_LEVELS - 1), 0, _LEVELS - 1)
+    ramp = np.stack([np.interp(place, np.arange(_LEVELS), scanner.metal[:, c]) for c in range(3)], axis=2)
+    there = np.clip((1 - alone.mean(axis=2, keepdims=True)) * 4, 0, 1) * metal
+    out = product * (1 - there) + light[..., None] * ramp * there
+    return np.asarray(np.clip(out * belt + 0.5, 0, 255), np.uint8)
+
+
+def _by_blend(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Colours:
+    """Multiply light and mix hues, the denser one's more; nothing gets darker than the bag's darkest place."""
+    bag, alone, _ = _alone(picture, thing, scanner, rng)
+    depth_bag, depth_alone = (-np.log(part.mean(axis=2, keepdims=True)) for part in (bag, alone))
+    share = depth_alone**2 / np.maximum(depth_alone**2 + depth_bag**2, 1e-6)
+    hue = bag ** (1 - share) * alone**share
+    wanted = np.maximum(np.exp(-(depth_bag + depth_alone)), min(0.12, float(bag.mean(axis=2).min())))
+    out = hue * wanted / np.maximum(hue.mean(axis=2, keepdims=True), 1e-3)
+    out = np.where(np.abs(depth_alone) > 1e-3, out, bag) * np.asarray(scanner.looks[0].belt, np.float32)
+    return np.asarray(np.clip(out + 0.5, 0, 255), np.uint8)
+
+
+def _counts_by_physics(shot: Shot, thing: Insert, rng: Rng) -> tuple[Counts | None, Counts]:
+    assert shot.high is not None
+    kvp, filter_cu_mm = round(float(rng.uniform(140, 180))), round(float(rng.uniform(0.4, 1.0)), 1)
+    low, high = into_counts(shot.low, shot.high, WHITE, thing, kvp, filter_cu_mm)
+    return (None if low is None else np.asarray(low, np.uint16)), np.asarray(high, np.uint16)
+
+
+def _counts_alone(shot: Shot, thing: Insert, rng: Rng) -> tuple[Counts | None, Counts]:
+    """Multiply by the thing's own transmission: the bag does not harden the beam for it."""
+    through = passing(thing.maps, beam(float(round(rng.uniform(140, 180))), 0.7))
+    return _times(shot, through[0], through[1])
+
+
+def _counts_of_one_energy(shot: Shot, thing: Insert, rng: Rng) -> tuple[Counts | None, Counts]:
+    """Attenuate at one mean energy a detector, with a little scattered light; nothing hardens the beam."""
+    ray = beam()
+    mean = (ray.weight / ray.weight.sum(axis=1, keepdims=True)) @ ray.mu
+    factor = float(rng.uniform(0.8, 1.0))
+    low, high = (np.exp(-factor * np.tensordot(mu, thing.maps, 1)) * 0.998 + 0.002 for mu in mean)
+    return _times(shot, np.asarray(low, np.float32), np.asarray(high, np.float32))
+
+
+def _times(shot: Shot, low: Floats, high: Floats) -> tuple[Counts | None, Counts]:
+    assert shot.high is not None
+    new_high = np.asarray(shot.high * high + 0.5, np.uint16)
+    return (None if shot.low is None else np.asarray(shot.low * low + 0.5, np.uint16)), new_high
+
+
+_INTO_COLOUR = {Operator.PHYSICS: _by_palette, Operator.SITE: _by_site, Operator.BLEND: _by_blend}
+_INTO_COUNTS = {
+    Operator.PHYSICS: _counts_by_physics,
+    Operator.SITE: _counts_alone,
+    Operator.BLEND: _counts_of_one_energy,
+}
+assert set(Operator) == _INTO_COLOUR.keys() == _INTO_COUNTS.keys()
+assert "keys" in KINDS
