@@ -69,7 +69,7 @@ async def test_a_stranger_costs_nothing(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(scp, "NEGOTIATE_S", 0.5)
+    monkeypatch.setattr(scp, "NEGOTIATE_S", 1.0)
     with caplog.at_level(logging.INFO):
         async with listening(tmp_path) as (core, port):
             for _ in range(3):
@@ -83,7 +83,7 @@ async def test_a_stranger_costs_nothing(
 
 
 async def test_a_connection_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scp, "ASSOCIATE_S", 0.5)
+    monkeypatch.setattr(scp, "ASSOCIATE_S", 1.0)
     async with listening(tmp_path) as (core, port), Scanner.connected(port) as silent:
         await stores(core, port)
         await silent.ended()
