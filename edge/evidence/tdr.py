@@ -40,6 +40,8 @@ def threat_detection_report(row: HitRow, original: bytes) -> bytes:
             lane=data["lane"],
             station=data["edge"],
             software=__version__,
+            scan_type=data.get("scan_type") or "OPERATIONAL",
+            tip_type=data.get("tip_type"),
         )
     )
 
