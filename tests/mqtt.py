@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -55,6 +56,7 @@ class Listener:
             client.tls_set(**tls)
         client.reconnect_delay_set(0.05, 0.2)
         client.connect("127.0.0.1", port, keepalive=10)
+        client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.loop_start()
 
     async def __aenter__(self) -> Listener:

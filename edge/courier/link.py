@@ -192,6 +192,9 @@ class Link:
             await asyncio.to_thread(client.connect, host, port, **arguments)
         except (OSError, ValueError) as error:
             raise LinkLost(f"{self._console.url}: {error}") from None
+        if isinstance(sock := client.socket(), socket.socket):
+            # Else a small packet waits 40 ms for the other side's delayed acknowledgement of the one before.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.loop_start()
         self._thread = client._thread  # paho keeps it to itself, and says nothing when it dies of a malformed packet
         try:

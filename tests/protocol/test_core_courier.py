@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 
 import pytest
 
@@ -134,6 +135,12 @@ async def test_a_broker_that_freezes_is_given_up_and_taken_again(post, broker, m
             os.kill(broker.pid, signal.SIGCONT)
         async with Listener(broker.port, receipts=True):
             await me.all_received()
+
+
+async def test_no_hit_waits_for_a_delayed_acknowledgement(post, broker):
+    async with post() as me:
+        await until(lambda: me.courier.connected)
+        assert me.courier._link._client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_the_brokers_receive_maximum_is_heeded(post, start_broker):
