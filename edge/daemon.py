@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import random
@@ -14,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivers.clock import Clock, SystemClock
-from drivers.contract import Reading
 from drivers.errors import LinkBusy, StoreError
 from edge import CONTRACT_VERSION, __version__
 from edge.calibration import Calibration
@@ -30,6 +28,7 @@ from edge.ledger import Ledger
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
 from edge.messages import Birth, DeviceBirth, DeviceMessage, ModelBody
+from edge.readings import Readings
 from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
 from edge.watch import JudgeWatch
@@ -91,7 +90,8 @@ class Appliance:
         watch = JudgeWatch(who.data_dir, inference.assurance_per_hour, clock, random.Random(chance.random()))
         watch.on_changed = self._thresholds_changed
         self._judge = Judge.load(models, inference.threads, inference.max_waiting, clock, watch)
-        self._intake = Intake(self._judge, self._ledger, self._reader, events, clock, self._reading)
+        self._readings = Readings()
+        self._intake = Intake(self._judge, self._ledger, self._reader, events, clock, self._readings.add)
         self._supervisor = Supervisor(
             config.devices, who.data_dir, clock, chance, self._intake.take, self._device_changed
         )
@@ -109,7 +109,6 @@ class Appliance:
             watch,
             config.storage.quota_bytes,
         )
-        self._readings: dict[str, Reading] = {}
         self._judge.on_blind = self._blind
 
     async def run(self) -> None:
@@ -191,18 +190,12 @@ class Appliance:
         where = f" at {line.device}" if line.device else ""
         self._courier.audit("thresholds", "done", f"{line.model}{where}: {points}; {line.reason}", line.by)
 
-    def _reading(self, device: str, reading: Reading) -> None:
-        if reading.values:
-            self._readings[device] = reading
-
     async def _tell_readings(self) -> None:
-        """Publish each device's latest values, coalesced: once a second at most."""
+        """Publish each device's news, coalesced: once a second at most."""
         while True:
             await asyncio.sleep(READING_S)
-            for device, reading in self._readings.items():
-                body = {**reading.values, "at": reading.at.rfc3339()}
-                self._courier.tell_reading(f"up/reading/{device}", json.dumps(body, separators=(",", ":")).encode())
-            self._readings.clear()
+            for device, news in self._readings.take():
+                self._courier.tell_reading(f"up/reading/{device}", news)
 
     async def _tell_health(self) -> None:
         while True:
