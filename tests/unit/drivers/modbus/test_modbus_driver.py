@@ -289,7 +289,7 @@ async def test_a_server_that_lies_gets_an_error_and_a_new_connection(
     async def lying(request: bytes, reply: bytes) -> bytes:
         return lie(struct.unpack_from(">H", request)[0])
 
-    link = ModbusLink("127.0.0.1", unit.port, 1, 0.1)
+    link = ModbusLink("127.0.0.1", unit.port, 1, 1.0)
     try:
         unit.override = lying
         with pytest.raises(error):
