@@ -82,6 +82,7 @@ class Courier:
         self._goodbye: int | None = None
         self._said_goodbye = asyncio.Event()
         self._unwritten: deque[Note] = deque(maxlen=MAX_UNWRITTEN)
+        self._told_aside: set[str] = set()
 
     def committed(self, hits: list[int], notes: list[tuple[int, str]]) -> None:
         """Take note of what the ledger just committed."""
@@ -169,6 +170,7 @@ class Courier:
         assert self._link is not None and self.session is not None
         self._pump.begin(self._clock.now().monotonic_ns, limits.max_packet_bytes)
         self.connected, self.last_error, self._flagged = True, "", False
+        self._told_aside.clear()
         log.info("connected to %s, MQTT %s", self._console.url, "5" if limits.version == 5 else "3.1.1")
         self._link.subscribe(self._identity.topic("down/#"))
         self.tell("up/state", self._state("online"))
@@ -177,18 +179,27 @@ class Courier:
         while self._lost is None:
             self._wake.clear()
             self._send(limits)
-            if marks := self._pump.take_marks():
-                for reason, number in marks.hits_set_aside + marks.notes_set_aside:
-                    log.error("message %d is set aside: %s", number, reason)
-                self._ledger.mark(marks)
+            self._write_marks()
             await self._wait()
             if self._lost is None and (reason := self._stalled()):
                 self._lost = Dropped(0, reason)
         self._pump.dropped(self._lost.code)
-        if marks := self._pump.take_marks():
-            self._ledger.mark(marks)
+        self._write_marks()
         await self._link.abandon()
         return self._lost
+
+    def _write_marks(self) -> None:
+        """Have the ledger note what became of messages; what a broker refuses for good is told, each reason once."""
+        marks = self._pump.take_marks()
+        if not marks:
+            return
+        for reason, number in marks.hits_set_aside + marks.notes_set_aside:
+            log.error("message %d is set aside: %s", number, reason)
+        for reason, number in marks.hits_set_aside:
+            if reason not in self._told_aside:
+                self._told_aside.add(reason)
+                self.audit("hit set aside", "failed", f"the broker refuses hit number {number}: {reason}")
+        self._ledger.mark(marks)
 
     def _send(self, limits: Limits) -> None:
         assert self._link is not None

@@ -14,7 +14,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
@@ -36,6 +36,8 @@ MAX_IN_FLIGHT = 64
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 TAKEN_OVER = 0x8E
+TOO_LARGE = 0x95
+_QUOTA_EXCEEDED = 0x97
 UNSPECIFIED = 0x80
 """What paho calls a connection that ended without a word, too."""
 _UNSUPPORTED_VERSION = {0x84, 0x01}
@@ -132,6 +134,26 @@ def _in_flight(properties: Properties | None) -> int:
     return min(MAX_IN_FLIGHT, getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT))
 
 
+class _Client(mqtt.Client):
+    """paho, that also hears a broker say of one message that it is too large.
+
+    mosquitto with a `message_size_limit` puts 0x95 into a PUBACK; MQTT 5 (3.4.2.1) has it for CONNACK and DISCONNECT
+    alone, and paho takes such a packet for none and hangs up: the message would be sent, and the connection lost, again
+    and again. The code is kept here by packet id, and paho is shown one that it knows.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.too_large: set[int] = set()
+
+    def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
+        packet = self._in_packet["packet"]
+        if cmd == "PUBACK" and len(packet) > 2 and packet[2] == TOO_LARGE:
+            self.too_large.add(int.from_bytes(packet[:2], "big"))
+            self._in_packet["packet"] = bytearray(packet[:2]) + bytes((_QUOTA_EXCEEDED,)) + packet[3:]
+        return super()._handle_pubackcomp(cmd)
+
+
 class Link:
     """A connection that lives once: `open`, then publish, subscribe and callbacks, until `on_drop` or `close`."""
 
@@ -154,7 +176,7 @@ class Link:
         self._connected: asyncio.Future[Limits] = self._loop.create_future()
         self._dropped = False
         self._thread: threading.Thread | None = None
-        self._client = client = mqtt.Client(
+        self._client = client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=True if version == 4 else None,
@@ -299,4 +321,6 @@ class Link:
             self._call(self._on_message, message.topic, message.payload, message.retain)
 
     def _published(self, _c: object, _u: object, mid: int, code: ReasonCode, _p: object) -> None:
-        self._call(self._on_puback, mid, code.value)
+        too_large = mid in self._client.too_large
+        self._client.too_large.discard(mid)
+        self._call(self._on_puback, mid, TOO_LARGE if too_large else code.value)

@@ -39,7 +39,8 @@ def wait_for(what: str, ready: Any, deadline_s: float, poll_s: float = POLL_S) -
 class Box:
     """`jaitf-edge run` on a configuration in a folder of its own; `devices` are device files by name.
 
-    `wrap` is a command that runs it (`ip netns exec ...`); `extra` are more lines for edge.toml.
+    `wrap` is a command that runs it (`ip netns exec ...`); `extra` are more lines for edge.toml; `path` comes first
+    where Python looks for modules.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Box:
         extra: str = "",
         wrap: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
+        path: Path | None = None,
     ) -> None:
         self.folder = folder
         self.data_dir = data_dir or folder / "data"
@@ -62,8 +64,8 @@ class Box:
         self._console = console
         self._extra = extra
         self._wrap = wrap
-        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "tests/thirdparty"), str(ROOT)))}
-        self._env |= env or {}
+        python_path = [str(p) for p in (path, ROOT / "tests/thirdparty", ROOT) if p is not None]
+        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(python_path), **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None
         self._log_from = 0
         (self.config / "devices").mkdir(parents=True)

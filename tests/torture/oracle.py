@@ -24,19 +24,27 @@ def acknowledged(*paths: Path) -> set[str]:
 
 
 def judge(
-    console: Console, rows: list[dict[str, Any]], broken_links: Iterable[int], acked: set[str], *, damaged: bool = False
+    console: Console,
+    rows: list[dict[str, Any]],
+    broken_links: Iterable[int],
+    acked: set[str],
+    *,
+    damaged: bool = False,
+    forgiven: Iterable[int] = (),
 ) -> Figures:
     """Hold what the console has against the ledger's rows, and return the figures; raises Broken with every fault.
 
-    `damaged`: a ledger was damaged on purpose, so that numbers below the last ledger's start may be missing.
+    `damaged`: a ledger was damaged on purpose, so that numbers below the last ledger's start may be missing;
+    `forgiven` are numbers of rows that were received before they were damaged.
     """
+    rows = [row for row in rows if row["seq"] not in set(forgiven)] if forgiven else rows
     faults = [*console.faults]
     faults += _one_content(console)
     faults += _no_gap(console, damaged=damaged)
-    faults += _same_as_ledger(console, rows, damaged=damaged)
+    faults += _same_as_ledger(console, rows, damaged=damaged or bool(forgiven))
     missing = acked - {str(hit.value) for hit in console.arrivals()}
     faults += _some("acknowledged to the driver, never at the console", sorted(missing))
-    faults += _some("the chain or the evidence is wrong at", sorted(broken_links))
+    faults += _some("the chain or the evidence is wrong at", sorted(set(broken_links) - set(forgiven)))
     if faults:
         raise Broken("\n".join(faults))
     return Figures(

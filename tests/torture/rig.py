@@ -12,7 +12,7 @@ from tests.peers import Broker
 from tests.torture import oracle
 from tests.torture.box import Box, wait_for
 from tests.torture.console import Console
-from tests.torture.trial import Bench, Figures
+from tests.torture.trial import Bench
 
 DRAIN_DEADLINE_S = 90.0
 BROKER = "max_queued_messages 0\nmax_inflight_messages 100\n"
@@ -86,14 +86,17 @@ class Rig:
         self.box.stop()
         self.box.quiet(enabled=True)
 
-    def judge(self, *, damaged: bool = False) -> Figures:
+    def judge(self) -> None:
         """Drain, and hold console against ledger; the figures are added to the bench's."""
+        self.judge_rows()
+
+    def judge_rows(self) -> list[dict[str, Any]]:
+        """Judge, and return the ledger's rows."""
         self.drain()
-        found = oracle.judge(
-            self.console, self.box.hits(), self.box.broken_links(), oracle.acknowledged(*self.acks), damaged=damaged
-        )
-        self.bench.figures.add(found)
-        return found
+        rows = self.box.hits()
+        acked = oracle.acknowledged(*self.acks)
+        self.bench.figures.add(oracle.judge(self.console, rows, self.box.broken_links(), acked))
+        return rows
 
     def pause(self, low_s: float, high_s: float) -> None:
         """Let things run for a moment that chance chooses."""

@@ -43,6 +43,7 @@ class TestSettings(Settings):
     after: int = 5
     distinct: bool = True
     scans: bool = False
+    padding: int = 0  # so many findings of half a kilobyte more in each hit
     acks: Path | None = None  # a file that takes the name of each observation that the core says is committed
 
 
@@ -86,8 +87,9 @@ class TestDriver(Driver):
         return f"{self._run}-{number}" if self.settings.acks else number
 
     def _reading(self, at: Stamp, number: int) -> Reading:
-        finding = Finding("counter", Measurement("counter", self._name(number)))
-        return Reading(at, {"count": number}, (finding,), number.to_bytes(4, "big"), distinct=self.settings.distinct)
+        padding = Finding("padding", Measurement("padding", "." * 500))
+        findings = (Finding("counter", Measurement("counter", self._name(number))), *[padding] * self.settings.padding)
+        return Reading(at, {"count": number}, findings, number.to_bytes(4, "big"), distinct=self.settings.distinct)
 
     def _scan(self, at: Stamp, number: int) -> Scan:
         picture = Picture(0, Energy.SINGLE, 64, 64, 1, 8, bytes([255 - number % 200]) * 4096)

@@ -254,7 +254,7 @@ def corrupt(bench: Bench) -> None:
             rig.pause(0.5, 2.0)
             rig.console.silent = bench.chance.random() < 0.5
             rig.pause(0.2, 1.5)
-            rig.box.kill() if bench.chance.random() < 0.7 else rig.box.stop()
+            rig.box.kill() if bench.chance.random() < 0.4 else rig.box.stop()
             rig.console.silent = False
             before = list(oracle.ledgers(rig.console))
             how = _damage(bench, rig.box.data_dir)
@@ -267,9 +267,13 @@ def corrupt(bench: Bench) -> None:
 
 def _judge_damaged(rig: Rig, before: list[tuple[str, int]], how: str) -> None:
     aside = list(rig.box.data_dir.glob("ledger.db.damaged-?"))
-    if not aside:  # what was overwritten held nothing: the ledger is whole
-        rig.bench.figures.faults["(of these, damage that hit no row)"] += 1
-        rig.judge()
+    if not aside:  # what was overwritten held nothing, or hits that the console has
+        rig.drain()
+        history = rig.box.broken_links()
+        rig.bench.figures.faults["(of these, damage to nothing, or to rows long received)"] += 1
+        acked = oracle.acknowledged(*rig.acks)
+        found = oracle.judge(rig.console, rig.box.hits(), history, acked, forgiven=history)
+        rig.bench.figures.add(found)
         return
     now = oracle.ledgers(rig.console)
     if len(now) != len(before) + 1 or now[-1][1] <= before[-1][1]:
