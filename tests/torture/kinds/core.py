@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
+from tests.torture.box import wait_for
 from tests.torture.rig import Rig
+from tests.torture.scans import Scanner
 from tests.torture.trial import Bench, Kind
 
 DEVICES = {"counter-1": {"hz": 100}, "flap-1": {"hz": 20, "distinct": False}}
@@ -53,6 +55,26 @@ def kill_both(bench: Bench) -> None:
         rig.judge()
 
 
+def kill_scans(bench: Bench) -> None:
+    """SIGKILL to the core while it judges pictures: every scan makes one hit, with its own bits as evidence."""
+    scanner = Scanner(bench.folder / "export", every_s=0.4)
+    with Rig(bench, {"export-1": scanner.device}, lose=0.05) as rig:
+        rig.box.start()
+        scanner.start()
+        for _ in range(bench.trials):
+            rig.pause(0.1, 3.0)
+            rig.box.kill()
+            bench.tried("core killed among scans")
+            rig.box.start(ready=bench.chance.random() < 0.8)
+        scanner.stop()
+        rig.box.wait_ready()
+        written = scanner.digests
+        wait_for("every scan has a hit", lambda: rig.box.count("rev = 0") >= len(written), 60.0 + len(written), 0.2)
+        rig.judge()
+        scanner.judge(rig.console)
+        bench.figures.acknowledged += len(written)
+
+
 def stop_and_start(bench: Bench) -> None:
     """Orderly stops: `stopped` is said, the will is not, and the numbers go on."""
     with Rig(bench, DEVICES) as rig:
@@ -73,6 +95,7 @@ def stop_and_start(bench: Bench) -> None:
 
 KINDS = (
     Kind("kill-core", "SIGKILL of the core at random moments", kill_core, weight=1, short=20),
+    Kind("kill-scans", "SIGKILL of the core while it judges pictures", kill_scans, weight=4, short=4),
     Kind("kill-both", "SIGKILL of appliance and broker in turn, 25 hits a second", kill_both, weight=4, short=6),
     Kind("stop-core", "orderly stops and starts", stop_and_start, weight=20, short=2),
 )

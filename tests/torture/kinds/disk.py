@@ -15,7 +15,9 @@ from functools import cache
 from pathlib import Path
 
 from tests.torture import oracle
+from tests.torture.box import wait_for
 from tests.torture.rig import Rig
+from tests.torture.scans import Scanner
 from tests.torture.trial import Bench, Broken, Kind
 
 TMPFS_MIB = 128
@@ -164,6 +166,41 @@ def failing_disk(bench: Bench) -> None:
             rig.judge()
 
 
+def bad_start(bench: Bench) -> None:
+    """A start on a disk that is full already: it runs; on one that is read-only: it says so, in one line, and ends."""
+    for number in range(bench.trials):
+        with (
+            _mounted(bench.part("disk") / "mnt", "-t", "tmpfs", "-o", f"size={TMPFS_MIB}m", "tmpfs") as disk,
+            Rig(bench, {"counter-1": {"hz": 50}}, data_dir=disk / "data") as rig,
+        ):
+            rig.box.start()
+            rig.flowing()
+            rig.console.silent = True
+            rig.pause(0.2, 1.0)
+            rig.box.kill()
+            rig.console.silent = False
+            if number % 2:
+                _run("mount", "-o", "remount,ro", disk)
+                rig.box.start(ready=False)
+                assert rig.box.process is not None
+                status, said = rig.box.process.wait(30), rig.box.log_since()
+                if status != 1 or "read-only" not in said.lower() or "Traceback" in said:
+                    raise Broken(f"a start on a read-only disk ends with {status}:\n{said[-2000:]}")
+                _run("mount", "-o", "remount,rw", disk)
+                rig.box.start()
+                bench.tried("start on a read-only disk")
+            else:
+                filler = _fill(disk, 0)
+                rig.box.start()
+                rig.console.wait(
+                    "what is there is delivered", lambda rig=rig: not rig.box.count("sent_ns IS NULL"), 30.0
+                )
+                filler.unlink()
+                bench.tried("start on a full disk")
+            rig.recovered()
+            rig.judge()
+
+
 @contextlib.contextmanager
 def _folder(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -191,17 +228,22 @@ def _copy_whole(image: Path, to: Path) -> None:
 
 def power_cut(bench: Bench) -> None:
     """The disk as it is at a random moment, without what no one synced: the appliance starts on a copy of it."""
-    with (
-        _image(bench.part("disk")) as (image, disk),
-        Rig(bench, {"counter-1": {"hz": 50}, "counter-2": {"hz": 50}}, data_dir=disk / "data") as rig,
-    ):
+    scanner = Scanner(bench.folder / "export", every_s=0.3)
+    devices = {"counter-1": {"hz": 50}, "export-1": scanner.device}
+    with _image(bench.part("disk")) as (image, disk), Rig(bench, devices, data_dir=disk / "data") as rig:
+        scanner.start()
         for _ in range(bench.trials):
             rig.box.start()
             rig.recovered()
             rig.pause(0.1, 4.0)
             _cut(rig, image, disk)
             bench.tried("power cut")
+        scanner.stop()
+        rig.box.start()
+        written = len(scanner.digests)
+        wait_for("all scans have hits", lambda: rig.box.count("evidence IS NOT NULL") >= written, 60.0 + written, 0.2)
         rig.judge()
+        scanner.judge(rig.console)
 
 
 def _cut(rig: Rig, image: Path, disk: Path) -> None:
@@ -296,6 +338,9 @@ KINDS = (
         "full-disk", "a small disk full to the last byte, and emptied", full_disk, weight=50, short=1, unable=_no_tmpfs
     ),
     Kind("failing-disk", "a disk that takes no more writes", failing_disk, weight=50, short=0, unable=_no_loop),
+    Kind(
+        "bad-start", "a start on a full disk, and on a read-only one", bad_start, weight=30, short=2, unable=_no_tmpfs
+    ),
     Kind("power-cut", "a disk that loses what was not synced", power_cut, weight=5, short=2, unable=_no_loop),
     Kind("corrupt", "a damaged ledger at the start", corrupt, weight=8, short=2),
 )
