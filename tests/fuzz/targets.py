@@ -1,0 +1,83 @@
+"""Everything that strangers' bytes reach: functions of bytes that may raise nothing but what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pydantic import ValidationError
+
+from drivers import wire
+from drivers.clock import Stamp
+from drivers.errors import ProtocolError
+from edge.messages import Receipt
+
+AT = Stamp(1_700_000_000_000_000_000, 1)
+
+
+def child_wire(data: bytes) -> None:
+    """The wire from a device's process."""
+    for _ in wire.Decoder(1 << 20).feed(data):
+        pass
+
+
+def receipt(data: bytes) -> None:
+    """What the console sends on `down/receipt`."""
+    Receipt.model_validate_json(data)
+
+
+def export_file(data: bytes) -> None:
+    """A picture in an export folder."""
+    from drivers.folder.codec import read
+
+    _whole(read(data, "x", AT).pictures)
+
+
+def dicom_file(data: bytes) -> None:
+    """A DICOM file."""
+    from drivers.dicos.codec import read_file
+
+    _whole(read_file(data, "x", AT).pictures)
+
+
+def llrp(data: bytes) -> None:
+    """A tag reader's messages."""
+    from drivers.llrp import codec
+
+    for message in codec.Decoder().feed(data):
+        for parse in (codec.parse_status, codec.parse_report, codec.parse_event, codec.parse_capabilities):
+            try:
+                parse(message.body)
+            except ProtocolError:
+                continue
+
+
+def m100(data: bytes) -> None:
+    """A serial tag module of the M100 family."""
+    from drivers.uhf_serial.m100 import M100Framer
+
+    list(M100Framer().feed(data))
+
+
+def reader18(data: bytes) -> None:
+    """A serial tag module of the UHFReader18 family."""
+    from drivers.uhf_serial.reader18 import Reader18Framer
+
+    list(Reader18Framer(0).feed(data))
+
+
+def _whole(pictures: Iterable[object]) -> None:
+    for picture in pictures:
+        size = picture.rows * picture.columns * picture.channels * picture.bytes_per_value  # type: ignore[attr-defined]
+        assert len(picture.data) == size, "a picture of another size than it says"  # type: ignore[attr-defined]
+
+
+#: Target: the function, and what it may raise.
+TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] = {
+    "child-wire": (child_wire, (ProtocolError,)),
+    "receipt": (receipt, (ValidationError,)),
+    "export-file": (export_file, (ProtocolError,)),
+    "dicom-file": (dicom_file, (ProtocolError,)),
+    "llrp": (llrp, (ProtocolError,)),
+    "m100": (m100, ()),
+    "reader18": (reader18, ()),
+}
