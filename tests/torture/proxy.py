@@ -93,8 +93,17 @@ class Proxy:
         """Hang up on everyone and stop listening."""
         self.cut()
         self._do(lambda: self._server.close())
+        self._do(self._finish)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
+
+    @staticmethod
+    async def _finish() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     @staticmethod
     def _reset(writer: asyncio.StreamWriter) -> None:
