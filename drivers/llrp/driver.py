@@ -11,7 +11,7 @@ from drivers.llrp import codec
 from drivers.llrp.client import Client
 from drivers.llrp.codec import Message, Type
 from drivers.llrp.settings import Input, LlrpSettings
-from drivers.modbus.outgoing import Outgoing
+from drivers.outgoing import Outgoing
 from drivers.tags import Gathered
 
 ROSPEC = 0x4A46

@@ -11,8 +11,8 @@ from drivers.contract import DeviceState, Driver, Finding, Measurement, Port, Pr
 from drivers.errors import EdgeError, LinkTimeout, ProtocolError
 from drivers.modbus.client import ExceptionReply, ModbusLink
 from drivers.modbus.codec import Block, Number, Watch, number, plan, raw, scaled
-from drivers.modbus.outgoing import Outgoing
 from drivers.modbus.settings import Alarm, ModbusSettings, Point, endpoint
+from drivers.outgoing import Outgoing
 
 #: Values go out when they changed, but no oftener than the first, and unchanged as often as the second, in seconds.
 NEWS_S, REPEAT_S = 1.0, 5.0

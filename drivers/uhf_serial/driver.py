@@ -8,7 +8,7 @@ from typing import ClassVar
 from drivers.contract import DeviceState, Driver, Port, ProbeReport
 from drivers.errors import EdgeError, LinkTimeout, ProtocolError
 from drivers.links.serial import Stream, open_stream
-from drivers.modbus.outgoing import Outgoing
+from drivers.outgoing import Outgoing
 from drivers.tags import Gathered
 from drivers.uhf_serial.frames import Family, Framer, Reply
 from drivers.uhf_serial.m100 import M100

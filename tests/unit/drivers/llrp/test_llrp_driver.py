@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from drivers import outgoing
 from drivers.clock import Stamp
 from drivers.contract import DeviceState, Outcome, Severity
 from drivers.errors import DeviceRefused, LinkBusy, LinkLost, LinkTimeout, ProtocolError
 from drivers.links.serial import open_stream
 from drivers.llrp.driver import ROSPEC, LlrpDriver
 from drivers.llrp.settings import LlrpSettings
-from drivers.modbus import outgoing
 from drivers.tags import MAX_TAGS, TAGS_A_READING, Gathered
 from simulators.tagreader.llrp import Reader, event, parameter
 from simulators.tagreader.model import TEAM, Gate

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers import outgoing
 from drivers.contract import DeviceState, Outcome, Severity
 from drivers.errors import LinkLost, LinkTimeout, ProtocolError
 from drivers.modbus import driver as driver_module
-from drivers.modbus import outgoing
 from drivers.modbus.client import ExceptionReply, ModbusLink
 from drivers.modbus.driver import ModbusDriver, next_tick
 from drivers.modbus.settings import ModbusSettings, Table
