@@ -136,13 +136,36 @@ class Finding:
     zone: str | None = None
 
 
+class IdKind(StrEnum):
+    """What kind of name an item was given; the values are those that a target list uses where it has the kind."""
+
+    BAG_TAG = "bag_tag"
+    FLIGHT = "flight"
+    DOCUMENT = "document"
+    EPC = "epc"
+    PARCEL = "parcel"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A name that a reader read of an item, for the lane and the targets alone: never published, never stored.
+
+    `value` is in the form that the contract hashes: ten digits of a bag tag; `AF0718/2026-11-21` of a flight; a
+    document's number as printed, without fillers; an EPC in lower-case hex; a parcel's number as read.
+    """
+
+    kind: IdKind
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Anything a device saw that is no picture. With findings it is an alarm; without, it is news.
 
     `values` goes out on `up/reading` as it is: never a name, never a document. `raw` is what came over the wire, kept
     in the ledger's row. `distinct` readings each make a hit of their own (every change of a counter); others of the
-    same label may collapse into one hit with a count when they come faster than anyone can read.
+    same label may collapse into one hit with a count when they come faster than anyone can read. `identities` name the
+    item that passed.
     """
 
     at: Stamp
@@ -151,6 +174,7 @@ class Reading:
     raw: bytes = b""
     item: ItemHint = field(default_factory=ItemHint)
     distinct: bool = False
+    identities: tuple[Identity, ...] = ()
 
 
 Observation = Scan | Reading

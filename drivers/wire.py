@@ -21,6 +21,8 @@ from drivers.contract import (
     DeviceState,
     Energy,
     Finding,
+    Identity,
+    IdKind,
     ItemHint,
     Measurement,
     Observation,
@@ -148,6 +150,11 @@ class _FindingHead(_Part):
     zone: _Short | None
 
 
+class _IdentityHead(_Part):
+    kind: IdKind
+    value: Annotated[str, Field(min_length=1, max_length=128)]
+
+
 class _ReadingHead(_Part):
     kind: Literal["reading"] = "reading"
     number: Annotated[int, Field(ge=0)]
@@ -156,6 +163,7 @@ class _ReadingHead(_Part):
     findings: Annotated[list[_FindingHead], Field(max_length=32)]
     item: _HintHead
     distinct: bool
+    identities: Annotated[list[_IdentityHead], Field(max_length=64)] = []
     parts: Annotated[list[Annotated[int, Field(ge=0, le=4096)]], Field(max_length=1)]
 
 
@@ -245,6 +253,7 @@ def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
             ],
             item=_hint_head(observation.item),
             distinct=observation.distinct,
+            identities=[_IdentityHead(kind=i.kind, value=i.value) for i in observation.identities],
             parts=[len(observation.raw)],
         )
     return _frame(head.model_dump_json().encode(), parts)
@@ -408,4 +417,5 @@ def _reading(head: _ReadingHead, body: bytes) -> Observation:
         raw=bytes(parts[0]) if parts else b"",
         item=ItemHint(head.item.id, head.item.id_type, head.item.type),
         distinct=head.distinct,
+        identities=tuple(Identity(i.kind, i.value) for i in head.identities),
     )

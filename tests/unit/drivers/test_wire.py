@@ -18,6 +18,8 @@ from drivers.contract import (
     DeviceState,
     Energy,
     Finding,
+    Identity,
+    IdKind,
     ItemHint,
     Measurement,
     Outcome,
@@ -86,6 +88,9 @@ findings = st.builds(
     st.sampled_from(Severity),
     st.none() | texts,
 )
+identities = st.builds(
+    Identity, st.sampled_from(IdKind), st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+)
 readings = st.builds(
     Reading,
     stamps,
@@ -96,6 +101,7 @@ readings = st.builds(
     st.binary(max_size=100),
     hints,
     st.booleans(),
+    st.lists(identities, max_size=3).map(tuple),
 )
 messages = st.one_of(
     st.builds(wire.Hello, driver=texts, version=texts),
