@@ -83,11 +83,16 @@ def _train_mode(network: Network) -> None:
         part.eval()
 
 
-def train(folder: Path, out: Path, minutes: float, seed: int, threads: int) -> None:
-    """Train until the time is up; write the averaged weights and the curve to `out` every few minutes."""
+def train(folder: Path, out: Path, minutes: float, seed: int, threads: int, start: Path | None = None) -> None:
+    """Train until the time is up; write the averaged weights and the curve to `out` every few minutes.
+
+    With `start`, the weights of an earlier training are where this one begins.
+    """
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # gradients far below any use made a step ten times slower
     network = _prepared(seed)
+    if start is not None:
+        network.load_state_dict(torch.load(start, weights_only=True)["weights"])
     average = copy.deepcopy(network).eval()
     backbone_part = [p for p in network.blocks.parameters() if p.requires_grad]
     ids = {id(p) for p in backbone_part}
@@ -146,8 +151,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--start", type=Path, help="weights.pt of an earlier training to go on from")
     args = parser.parse_args()
-    train(args.scenes, args.out, args.minutes, args.seed, args.threads)
+    train(args.scenes, args.out, args.minutes, args.seed, args.threads, args.start)
 
 
 if __name__ == "__main__":
