@@ -27,8 +27,9 @@ from edge.judge import Judge
 from edge.ledger import Ledger
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
-from edge.messages import Birth, DeviceBirth, DeviceMessage, ModelBody
+from edge.messages import Birth, DeviceBirth, DeviceMessage, KeyBody, ModelBody
 from edge.readings import Readings
+from edge.signing import SigningKey
 from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
 from edge.watch import JudgeWatch
@@ -64,6 +65,19 @@ class Lock:
             os.pwrite(self._file, f"{os.getpid():<20}\n".encode(), 0)
 
 
+def _signing_key(data_dir: Path) -> tuple[SigningKey | None, str]:
+    """Return the appliance's key, or why its hits go unsigned until it starts again: the disk took no key.
+
+    Raises StoreError for a key that is there and cannot be trusted.
+    """
+    try:
+        return SigningKey.of(data_dir), ""
+    except OSError as error:
+        reason = f"hits are not signed: the key cannot be made or read: {error.strerror}"
+        log.error("%s", reason)
+        return None, reason
+
+
 class Appliance:
     """Everything of one lane. `ready` is called once devices, judge, ledger and courier are under way."""
 
@@ -75,6 +89,7 @@ class Appliance:
         self._clock_watch = ClockWatch()
         self._identity = Identity(config.console.root, who.site, who.lane, who.id, who.stream)
         events = EventWriter(self._identity, self._clock_watch.state)
+        self._key, self._keyless = _signing_key(who.data_dir)
         self._ledger = Ledger(
             who.data_dir,
             events,
@@ -82,6 +97,7 @@ class Appliance:
             quota_bytes=config.storage.quota_bytes,
             keep_days=config.storage.keep_days,
             on_commit=self._committed,
+            key=self._key,
         )
         self._reader = Reader(who.data_dir)
         models = {device.model for device in config.devices if device.model}  # the disabled may be enabled by command
@@ -159,8 +175,9 @@ class Appliance:
             stream=who.stream,
             devices=tuple(DeviceBirth(name=d.name, driver=d.driver, model=d.model) for d in self.config.devices),
             models=tuple[ModelBody, ...](models),
+            key=KeyBody(kid=self._key.fingerprint, pem=self._key.public_pem.decode()) if self._key else None,
             clock=clock_body(now, self._clock_watch.state()),
-            notices=(self._ledger.notice,) if self._ledger.notice else (),
+            notices=tuple(filter(None, (self._ledger.notice, self._keyless))),
             at=now.rfc3339(),
         )
 

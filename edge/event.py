@@ -11,6 +11,7 @@ from drivers.contract import Measurement, Severity
 from edge.clock import ClockState, boot_id
 from edge.messages import (
     MAX_HIT_BYTES,
+    SEAL_BYTES,
     ClockBody,
     EvidenceBody,
     HitData,
@@ -18,10 +19,11 @@ from edge.messages import (
     ItemBody,
     MeasurementBody,
     ModelBody,
+    TargetedBody,
     ThreatBody,
     Verdict,
 )
-from edge.nouns import Hit, Item, ModelName, Threat, ThreatReport
+from edge.nouns import Hit, Item, ModelName, Targeted, Threat, ThreatReport
 
 HISTORICAL_NS = 60_000_000_000
 MAX_THREATS = 16
@@ -63,6 +65,11 @@ def model_body(model: ModelName | None) -> ModelBody | None:
     return ModelBody(name=model.name, version=model.version, sha256=model.sha256) if model else None
 
 
+def targeted_body(target: Targeted | None) -> TargetedBody | None:
+    """Return the entry of the target list that an item matches, as messages say it."""
+    return TargetedBody(risk=target.risk, target_id=target.target_id) if target else None
+
+
 def threat_body(threat: Threat) -> ThreatBody:
     """Return a potential threat object as messages say it."""
     measured = threat.measurement
@@ -94,10 +101,11 @@ class EventWriter:
         self._clock_state = clock_state
 
     def hit(self, hit: Hit, seq: int, committed: Stamp, evidence: EvidenceBody | None) -> bytes:
-        """Return the event of a hit, at most 8 KiB: of many threats the strongest are named, never half of one.
+        """Return the event of a hit, unsealed: of many threats the strongest are named, never half of one.
 
-        The observation's age is taken from the monotonic clock, so that a wall clock set by hours makes no live hit
-        historical; times before this boot cannot occur here, for a reading is no older than its process.
+        With its seal it has at most 8 KiB. The observation's age is taken from the monotonic clock, so that a wall
+        clock set by hours makes no live hit historical; times before this boot cannot occur here, for a reading is no
+        older than its process.
         """
         who, report = self.identity, hit.report
         threats = sorted(report.threats, key=lambda t: -(t.score or 0.0))[:MAX_THREATS]
@@ -124,6 +132,8 @@ class EventWriter:
                 count=hit.count,
                 scan_type=hit.scan_type,
                 tip_type=hit.tip_type,
+                targeted=targeted_body(hit.targeted),
+                covert=hit.covert or None,
                 model=model_body(report.model),
                 evidence=evidence,
             )
@@ -133,7 +143,7 @@ class EventWriter:
                 time=committed.rfc3339(),
                 data=data,
             ).encoded()
-            if len(event) <= MAX_HIT_BYTES:
+            if len(event) <= MAX_HIT_BYTES - SEAL_BYTES:
                 return event
             # One threat alone is too large only where its device gave it texts that nobody can mean.
             threats = threats[: len(threats) // 2] or [_clipped(threats[0])]

@@ -11,14 +11,16 @@ from edge.clock import ClockQuality
 from edge.nouns import Decision
 
 MAX_HIT_BYTES = 8 * 1024
+SEAL_BYTES = 384
+"""Room that an event leaves for its place in the chain and its signature."""
 MAX_THUMB_BYTES = 64 * 1024
-MAX_DOWN_BYTES = 256 * 1024
 
 
 def _is_none(value: object) -> bool:
     return value is None
 
 
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Absent = Field(default=None, exclude_if=_is_none)
 """A key that is left out where there is nothing to say."""
 
@@ -87,6 +89,31 @@ class ClockBody(Message):
     monotonic_s: float
 
 
+class TargetedBody(Message):
+    """The entry of `down/targets` that the item matches."""
+
+    risk: Literal["elevated", "high"]
+    target_id: str
+
+
+class ChainBody(Message):
+    """The hit's place in the appliance's chain: `hash` is its link, `prev` that of the hit before (SHA-256)."""
+
+    prev: Digest
+    hash: Digest
+
+
+class SignatureBody(Message):
+    """Ed25519 over the RFC 8785 form of the event without it: base64url without padding, `kid` the key's fingerprint.
+
+    Numbers are taken as doubles, as RFC 8785 does.
+    """
+
+    alg: Literal["EdDSA"] = "EdDSA"
+    kid: Digest
+    value: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{86}$")]
+
+
 class HitData(Message):
     """The body of a hit: contract, section 4."""
 
@@ -113,8 +140,13 @@ class HitData(Message):
     count: int | None = Absent
     tip_type: str | None = Absent
     scan_type: str | None = Absent
+    targeted: TargetedBody | None = Absent
+    covert: Literal[True] | None = Absent
     model: ModelBody | None
     evidence: EvidenceBody | None
+    # The seal is put on last, and stands last: edge/ledger/chain.py.
+    chain: ChainBody | None = Absent
+    signature: SignatureBody | None = Absent
 
 
 class HitEvent(Message):
@@ -174,8 +206,16 @@ class DeviceBirth(Message):
     model: str | None
 
 
+class KeyBody(Message):
+    """The public part of the appliance's key; `kid` is its fingerprint, to be pinned and not to be believed."""
+
+    alg: Literal["EdDSA"] = "EdDSA"
+    kid: Digest
+    pem: str
+
+
 class Birth(Message):
-    """What this appliance is: versions, ledger, configuration, devices, models."""
+    """What this appliance is: versions, ledger, configuration, devices, models, the key that it signs with."""
 
     software: str
     contract: str
@@ -189,6 +229,7 @@ class Birth(Message):
     stream: str
     devices: tuple[DeviceBirth, ...]
     models: tuple[ModelBody, ...]
+    key: KeyBody | None = Absent
     clock: ClockBody
     notices: tuple[str, ...]
     at: str
@@ -257,16 +298,6 @@ class Health(Message):
     uptime_s: float
 
 
-class Receipt(BaseModel):
-    """The console has stored a hit. `sha256` is of the hit's bytes as published."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    hit_id: Annotated[str, Field(min_length=36, max_length=36)]
-    rev: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-
-
 class Audit(Message):
     """Who asked for what, and what became of it; what the box did by itself that a person must know."""
 
@@ -275,3 +306,19 @@ class Audit(Message):
     by: str
     outcome: str
     detail: str
+
+
+class Reply(Message):
+    """The answer to a command or a disposition (whose `disposition_id` is then its transaction).
+
+    `accepted` is followed by `done` or `failed`; `result` has what a program reads, `detail` what a person does.
+    """
+
+    transaction: str
+    status: Literal["done", "accepted", "failed", "rejected", "expired"]
+    code: str
+    detail: str
+    disposition_id: str | None = Absent
+    hit_id: str | None = Absent
+    result: dict[str, Any] | None = Absent
+    at: str

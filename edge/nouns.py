@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from drivers.clock import Stamp
 from drivers.contract import Category, Measurement, Severity
@@ -73,6 +74,15 @@ class ThreatReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Targeted:
+    """The entry of the target list that an item matches; `covert`: only the console may show the hit."""
+
+    target_id: str
+    risk: Literal["elevated", "high"]
+    covert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a hit rests on: original bits, to be kept as they came."""
 
@@ -96,3 +106,5 @@ class Hit:
     count: int | None = None
     scan_type: str | None = None
     tip_type: str | None = None
+    targeted: Targeted | None = None
+    covert: bool = False

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import json
 import os
 import pwd
 from pathlib import Path
+from typing import Any
 
+import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -15,6 +20,10 @@ from drivers.errors import StoreError
 from drivers.fsync import sync_folder, write_whole
 
 FILE = "signing.pem"
+
+
+class SealError(ValueError):
+    """What is no JSON that a signature can be put over (RFC 8785, 3.1: I-JSON)."""
 
 
 class SigningKey:
@@ -72,6 +81,57 @@ def is_signed(public_pem: bytes, data: bytes, signature: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def canonical(message: bytes) -> Any:
+    """Return a JSON text as what RFC 8785 is to be applied to: every number a double, as ECMAScript reads it.
+
+    Raises SealError.
+    """
+    try:
+        return json.loads(message, parse_int=float)
+    except (ValueError, RecursionError) as error:
+        raise SealError(str(error)) from None
+
+
+def signed_form(value: Any) -> bytes:
+    """Return the RFC 8785 form of a value of `canonical`'s. Raises SealError."""
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise SealError(str(error)) from None
+
+
+def encoded(signature: bytes) -> bytes:
+    """Return a signature as JWS writes it: base64url without padding (RFC 7515, 2)."""
+    return base64.urlsafe_b64encode(signature).rstrip(b"=")
+
+
+def decoded(text: str) -> bytes:
+    """Return the signature behind a text of `encoded`'s, and of no other spelling. Raises ValueError."""
+    try:
+        value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    if encoded(value) != text.encode():
+        raise ValueError("not base64url as JWS writes it")
+    return value
+
+
+def event_signature(key: SigningKey, event: bytes) -> bytes:
+    """Return the signature over an event that has none yet. Raises SealError."""
+    return encoded(key.sign(signed_form(canonical(event))))
+
+
+def event_holds(public_pem: bytes, event: bytes) -> bool:
+    """Return whether an event is signed by a key: over the RFC 8785 form of it without `data.signature`."""
+    try:
+        message = canonical(event)
+        signature = message["data"].pop("signature")
+        alike = (signature["alg"], signature["kid"]) == ("EdDSA", fingerprint(public_pem))
+        return alike and is_signed(public_pem, signed_form(message), decoded(signature["value"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def whoami() -> str:

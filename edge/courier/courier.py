@@ -20,10 +20,11 @@ from edge.config.model import Console
 from edge.courier.backoff import STABLE_NS, Backoff
 from edge.courier.link import TAKEN_OVER, UNSPECIFIED, BrokerRefused, Dropped, Limits, Link, Will
 from edge.courier.pump import EXPIRY_S, Pump
+from edge.down import MAX_BYTES, RECEIPT, Receipt
 from edge.event import Identity
 from edge.ledger import Ledger, Note, Written
 from edge.ledger.reader import Outgoing, Reader
-from edge.messages import MAX_DOWN_BYTES, Audit, Message, Receipt, StateMessage
+from edge.messages import Audit, Message, StateMessage
 
 log = logging.getLogger("jaitf.courier")
 
@@ -248,14 +249,15 @@ class Courier:
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
         rest = topic.removeprefix(self._identity.topic("down/"))
-        if len(payload) > MAX_DOWN_BYTES:
-            log.warning("a message on %s of %d bytes is refused: over the limit", topic, len(payload))
-        elif rest == "receipt":
+        if rest == RECEIPT:
             self._receipt(payload)
         else:
             log.debug("nothing listens on %s", topic)
 
     def _receipt(self, payload: bytes) -> None:
+        if len(payload) > MAX_BYTES[RECEIPT]:
+            log.warning("a receipt of %d bytes is refused: over the limit", len(payload))
+            return
         try:
             receipt = Receipt.model_validate_json(payload)
         except ValidationError as error:

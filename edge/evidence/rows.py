@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from drivers.errors import StoreError
-from edge.ledger.chain import FIRST_LINK, chain_link
+from edge.ledger.chain import FIRST_LINK, Row
 from edge.ledger.store import FILE, connect_read_only
+from edge.signing import SigningKey, event_holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,33 @@ def changed_files(data_dir: Path) -> Iterator[str]:
         db.close()
 
 
+def bad_signatures(data_dir: Path) -> Iterator[str]:
+    """Yield which hits carry a signature that is not this appliance's over them. Raises StoreError, for its key."""
+    key = SigningKey.of(data_dir)
+    db = connect_read_only(data_dir / FILE)
+    try:
+        for seq, payload in db.execute("SELECT seq, payload FROM hit ORDER BY seq"):
+            if b'"signature":{' in payload and not event_holds(key.public_pem, payload):
+                yield f"hit {seq}: its signature is not this appliance's over it"
+    except sqlite3.DatabaseError as error:
+        yield f"the ledger cannot be read: {error}"
+    finally:
+        db.close()
+
+
 def broken_links(data_dir: Path) -> Iterator[str]:
     """Yield what is wrong with the ledger's chain: a row changed, removed or reordered since its commit."""
     db = connect_read_only(data_dir / FILE)
     try:
         start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
         expected_seq, prev = start, FIRST_LINK
-        query = "SELECT seq, payload, raw, evidence, prev, hash FROM hit WHERE seq >= ? ORDER BY seq"
-        for seq, payload, raw, evidence, row_prev, row_hash in db.execute(query, (start,)):
+        query = "SELECT seq, hit_id, rev, payload, raw, evidence, prev, hash FROM hit WHERE seq >= ? ORDER BY seq"
+        for seq, hit_id, rev, payload, raw, evidence, row_prev, row_hash in db.execute(query, (start,)):
             if seq != expected_seq:
                 yield f"hit {expected_seq}: missing"
             if row_prev != prev:
                 yield f"hit {seq}: does not follow the hit before it"
-            if chain_link(row_prev, payload, raw or b"", evidence) != row_hash:
+            if not Row(seq, hit_id, rev, payload, raw, evidence, row_prev, row_hash).as_committed():
                 yield f"hit {seq}: changed since it was committed"
             expected_seq, prev = seq + 1, row_hash
     except sqlite3.DatabaseError as error:

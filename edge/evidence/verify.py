@@ -12,7 +12,7 @@ from typing import Any
 from drivers.errors import EdgeError
 from edge.evidence.export import KEY, PACKAGE, SIGNATURE, SUMS
 from edge.ledger.chain import chain_link
-from edge.signing import fingerprint, is_signed
+from edge.signing import event_holds, fingerprint, is_signed
 
 MAX_ENTRIES = 1000
 MAX_BYTES = 4 * 1024**3
@@ -103,4 +103,6 @@ def _check_hit(files: dict[str, bytes]) -> list[Finding]:
     chain = manifest["chain"]
     link = chain_link(bytes.fromhex(chain["prev"]), files["hit.json"], raw, evidence["sha256"] if evidence else None)
     findings.append(Finding(link.hex() == chain["hash"], "the hit is the one in the appliance's chain"))
+    if "signature" in data:
+        findings.append(Finding(event_holds(files[KEY], files["hit.json"]), f"the hit is signed by {KEY}"))
     return findings

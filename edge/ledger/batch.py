@@ -9,12 +9,13 @@ from pathlib import Path
 from drivers.clock import Clock
 from drivers.fsync import sync_folder, write_whole
 from edge.event import EventWriter
-from edge.ledger.chain import FIRST_LINK, chain_link
+from edge.ledger.chain import FIRST_LINK, sealed
 from edge.ledger.entries import Mark, Note, Record, Written
 from edge.ledger.room import Room
 from edge.messages import EvidenceBody
 from edge.nouns import Evidence
 from edge.report import report_json
+from edge.signing import SigningKey
 
 
 def evidence_path(sha256: str) -> str:
@@ -36,7 +37,14 @@ class Batch:
     """Writes entries within one transaction of the caller's. `lean` leaves thumbnails out: room is short."""
 
     def __init__(
-        self, db: sqlite3.Connection, folder: Path, events: EventWriter, clock: Clock, room: Room, lean: bool
+        self,
+        db: sqlite3.Connection,
+        folder: Path,
+        events: EventWriter,
+        clock: Clock,
+        room: Room,
+        lean: bool,
+        key: SigningKey | None,
     ) -> None:
         self.hits: list[int] = []
         self.notes: list[tuple[int, str]] = []
@@ -46,6 +54,7 @@ class Batch:
         self._clock = clock
         self._room = room
         self._lean = lean
+        self._key = key
         self._digests: dict[int, str] = {}
         self._seq, self._prev = self._last()
 
@@ -122,9 +131,9 @@ class Batch:
         digest = self._digests.get(id(record))
         body = self._evidence_row(hit.evidence, digest, committed.wall_ns, record.thumb is not None and not self._lean)
         seq = self._seq + 1
-        payload = self._events.hit(hit, seq, committed, body)
+        event = self._events.hit(hit, seq, committed, body)
+        payload, link = sealed(event, self._prev, hit.raw, digest, self._key)
         report = report_json(hit)
-        link = chain_link(self._prev, payload, hit.raw, digest)
         self._db.execute(
             "INSERT INTO hit (seq, hit_id, rev, device, scan_id, observed_ns, committed_ns, payload, report, raw,"
             " evidence, prev, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",

@@ -20,6 +20,7 @@ from edge.ledger.accounts import Accounts
 from edge.ledger.batch import Batch
 from edge.ledger.entries import Mark, Note, Record, StoreState, Written
 from edge.ledger.room import BALLAST_BYTES, NS_PER_DAY, Room, drop_ballast
+from edge.signing import SigningKey
 
 log = logging.getLogger("jaitf.ledger")
 
@@ -81,6 +82,7 @@ class Ledger:
         quota_bytes: int,
         keep_days: float,
         on_commit: Callable[[list[int], list[tuple[int, str]]], None],
+        key: SigningKey | None = None,
     ) -> None:
         self.folder = folder
         self.state = StoreState.OK
@@ -93,6 +95,7 @@ class Ledger:
         self._db = opened.db
         self.new = opened.new
         self._events = events
+        self._key = key
         self._clock = clock
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
@@ -263,7 +266,7 @@ class Ledger:
     def _commit(self, asked: list[_Asked]) -> None:
         """Put a batch on the disk: evidence files and their folders first, then one transaction."""
         lean = self.state is not StoreState.OK
-        batch = Batch(self._db, self.folder, self._events, self._clock, self.room, lean)
+        batch = Batch(self._db, self.folder, self._events, self._clock, self.room, lean, self._key)
         batch.write_evidence([a.entry for a in asked if isinstance(a.entry, Record)])
         with self._transaction():
             written = [batch.write(a.entry) for a in asked]

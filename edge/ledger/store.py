@@ -32,7 +32,15 @@ have to grow by as much before its log can be cut."""
 SEQ_GAP = 1_000_000
 """A new ledger begins this far above the last number that could be read in a damaged one: no number comes twice."""
 
-_TABLES = {"evidence": "rowid", "hit": "seq", "outbox": "id", "seen": "device, key"}
+_TABLES = {
+    "evidence": "rowid",
+    "hit": "seq",
+    "outbox": "id",
+    "seen": "device, key",
+    "act": "number",
+    "disposition": "disposition_id",
+    "command": "transaction_id",
+}
 """What is saved of a damaged ledger, and the order in which each table is read."""
 
 
