@@ -54,3 +54,62 @@ def rewrite(syntax: str, source: Path, target: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.returncode}: {done.stderr[-1000:]}"
+
+
+_CLIENT = """
+import json, sys
+import numpy as np
+from pyDICOS import (CT, DcsApplicationEntity, DcsClient, DcsDate, DcsLongString, DcsString, DcsTime, ErrorLog,
+                     OBJECT_OF_INSPECTION_TYPE, Volume)
+port, mode, classes, size = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+said = {}
+client = DcsClient()
+client.SetServerPortandIP(port, DcsString("127.0.0.1"))
+client.SetSourceApplication(DcsApplicationEntity("SDICOS"))
+client.SetDestinationApplication(DcsApplicationEntity("EDGE"))
+if mode != "ct":
+    said["connected"] = client.ConnectToServer()
+    said["session"] = client.StartDicosSession(classes)
+    said["echo"] = client.Echo() if classes & 128 else None
+    client.StopDicosSession()
+    client.DisconnectFromServer()
+else:
+    ct = CT()
+    ct.SetOOIType(OBJECT_OF_INSPECTION_TYPE.enumTypeBaggage)
+    at = DcsDate(2026, 11, 21), DcsTime(9, 0, 0, 0)
+    ct.SetImageAcquisitionDateAndTime(*at)
+    ct.SetContentDateAndTime(*at)
+    ct.SetImageAcquisitionDuration(2.0)
+    ct.SetImageType(CT.OOI_IMAGE_CHARACTERISTICS.enumHighEnergy)
+    ct.SetPhotometricInterpretation(CT.PHOTOMETRIC_INTERPRETATION.enumMonochrome2)
+    ct.SetNumberOfSections(1)
+    section = ct.GetSectionByIndex(0)
+    section.SetRescaleType(DcsLongString("MHU"))
+    volume = section.GetPixelData()
+    volume.Allocate(Volume.IMAGE_DATA_TYPE.enumUnsigned16Bit, size, size, 2)
+    for depth in range(2):
+        np.array(volume.GetUnsigned16()[depth], copy=False)[:] = np.arange(size * size).reshape(size, size) % 65536
+    log = ErrorLog()
+    said["sent"] = ct.SendOverNetwork(
+        port, DcsString("127.0.0.1"), DcsApplicationEntity("SDICOS"), DcsApplicationEntity("EDGE"), log, DcsString(""),
+        DcsString(""))
+    said["errors"] = log.GetErrorLog().Get()
+print(json.dumps(said))
+"""
+
+#: SDICOS's bits for the classes that a session proposes.
+CT, DX, TDR, AIT_2D, AIT_3D, ECHO = 1, 24, 64, 2, 4, 128
+
+
+def client(port: int, mode: str, classes: int = DX | ECHO, size: int = 64) -> dict[str, Any]:
+    """What the toolkit's client says of a `session` with these classes, or of the CT of so many pixels it sent."""
+    return _said(_CLIENT, port, mode, classes, size)
+
+
+def _said(program: str, *arguments: object) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr[-1000:]}"
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said

@@ -1,4 +1,4 @@
-"""Scanners that store their pictures by DICOM's C-STORE: DICOS images, in DICOM's own dialect."""
+"""Scanners that store their pictures by C-STORE: DICOS images, in DICOM's dialect and in DICOS's own."""
 
 from drivers.contract import DriverInfo
 

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from drivers.dicos.dialect import DIALECTS, Dialect
 from drivers.dicos.pdu import (
     ABORT,
     ASSOCIATE_RQ,
-    DICOM_DIALECT,
     HEAD_BYTES,
     P_DATA,
     REJECT_DIALECT,
@@ -66,6 +66,7 @@ class Gate:
 
     def __init__(self, sock: socket.socket, address: str, limits: Limits, closed: Callable[[Gate], None]) -> None:
         self.address = address
+        self.dialect = Dialect()
         self._sock = sock
         self._limits = limits
         self._closed = closed
@@ -84,7 +85,8 @@ class Gate:
     def greeted(self, deadline_s: float) -> bool:
         """Wait for an association request and return whether one came; pynetdicom need not know of anything else.
 
-        One in another dialect than DICOM's is rejected: pynetdicom would accept it in DICOM's, to be hung up on.
+        One in a dialect that is neither DICOM's nor DICOS's is rejected: pynetdicom would accept it in DICOM's, to be
+        hung up on.
         """
         try:
             self._ahead = memoryview(self._pdu(deadline_s))
@@ -96,11 +98,13 @@ class Gate:
         if bytes(self._ahead[:1]) != ASSOCIATE_RQ:
             return False
         spoken = dialect(self._ahead)
-        if spoken != DICOM_DIALECT:
-            self._limits.refused(self.address, f"it does not speak DICOM but {spoken[:64] or 'nothing'}", "dialect")
+        if spoken not in DIALECTS:
+            what = f"it speaks neither DICOM nor DICOS but {spoken[:64] or 'nothing'}"
+            self._limits.refused(self.address, what, "dialect")
             with contextlib.suppress(OSError):
                 self._sock.sendall(REJECT_DIALECT)
             return False
+        self.dialect = Dialect(spoken)
         return True
 
     def recv(self, size: int) -> memoryview:
@@ -117,9 +121,10 @@ class Gate:
         return part
 
     def send(self, data: bytes) -> int:
-        """Send what can be sent. Raises OSError, TimeoutError."""
+        """Send a whole PDU in the peer's dialect, and return its length. Raises OSError, TimeoutError."""
         self._sock.settimeout(PDU_S)
-        return self._sock.send(data)
+        self._sock.sendall(self.dialect.sent(data))
+        return len(data)
 
     def shutdown(self, how: int) -> None:
         """Let the peer know that this is the end. Never raises: pynetdicom would then leave `close` out."""
@@ -166,6 +171,7 @@ class Gate:
         pdu += bytes(length)
         if not self._fill(memoryview(pdu)[HEAD_BYTES:], ends):
             return bytearray()
+        pdu = self.dialect.received(pdu)
         if kind == P_DATA:
             if self._tally.data(memoryview(pdu)[HEAD_BYTES:]):
                 self._turn.clear()

@@ -37,18 +37,26 @@ class TooLarge(TooMuch):
     code = "object-too-large"
 
 
+def application_context(association: memoryview) -> tuple[int, int] | None:
+    """Return where the application context item of an A-ASSOCIATE-RQ or -AC PDU begins and ends (PS3.8, 9.3.2.1)."""
+    at = _FIRST_ITEM
+    while at + 4 <= len(association):
+        end = at + 4 + int.from_bytes(association[at + 2 : at + 4], "big")
+        if association[at] == _APPLICATION_CONTEXT:
+            return at, end
+        at = end
+    return None
+
+
 def dialect(request: memoryview) -> str:
     """Return the application context name in an A-ASSOCIATE-RQ PDU, "" where there is none (PS3.8, 9.3.2).
 
     Scanners that speak DICOS's own dialect name another than DICOM's.
     """
-    at = _FIRST_ITEM
-    while at + 4 <= len(request):
-        length = int.from_bytes(request[at + 2 : at + 4], "big")
-        if request[at] == _APPLICATION_CONTEXT:
-            return bytes(request[at + 4 : at + 4 + length]).decode("ascii", "replace").strip("\0 ")
-        at += 4 + length
-    return ""
+    found = application_context(request)
+    if found is None:
+        return ""
+    return bytes(request[found[0] + 4 : found[1]]).decode("ascii", "replace").strip("\0 ")
 
 
 class Tally:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from socketserver import BaseServer
 from typing import Any
 
+from pydicom import config
 from pynetdicom import AE, _config, evt, register_uid
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import Verification, uid_to_service_class
@@ -230,7 +231,12 @@ def _entity(settings: DicosSettings) -> AE:
 
 
 def prepare_pynetdicom() -> None:
-    """Have it know DICOS's storage classes, and leave the talking to this driver."""
+    """Have it know DICOS's storage classes, and leave the talking to this driver.
+
+    Identifiers of a scanner's go back to it in answers as they came, odd ones too: the reference toolkit's have leading
+    zeros.
+    """
+    config.settings.reading_validation_mode = config.IGNORE
     for number, uid in enumerate((*IMAGES, *KEPT)):
         if uid_to_service_class(uid) is not StorageServiceClass:
             register_uid(uid, f"JaitfStorage{number}", StorageServiceClass)
