@@ -11,6 +11,10 @@ from importlib import import_module
 
 DEVICES = {
     "modbus": ("simulators.modbus.cli", "a Modbus/TCP device: a rising counter, contacts, a level, a temperature"),
+    "rpm": (
+        "simulators.rpm.cli",
+        "a radiation portal (VM-250): passages, gamma and neutron alarms, faults",
+    ),
     "tagreader": ("simulators.tagreader.cli", "a UHF tag reader: bags, a canine team and its button; LLRP or serial"),
     "tip": ("simulators.xray.tip_command", "no device: puts a simulated threat into a picture of an ordinary bag"),
     "xray": (

@@ -65,6 +65,16 @@ def reader18(data: bytes) -> None:
     list(Reader18Framer(0).feed(data))
 
 
+def rpm_lines(data: bytes) -> None:
+    """A radiation portal's lines."""
+    from drivers.rpm_ascii.codec import Lines
+    from drivers.rpm_ascii.portal import Portal
+
+    portal = Portal()
+    for line in Lines().feed(data):
+        portal.see(line, AT)
+
+
 def _whole(pictures: Iterable[object]) -> None:
     for picture in pictures:
         size = picture.rows * picture.columns * picture.channels * picture.bytes_per_value  # type: ignore[attr-defined]
@@ -80,4 +90,5 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "llrp": (llrp, (ProtocolError,)),
     "m100": (m100, ()),
     "reader18": (reader18, ()),
+    "rpm-lines": (rpm_lines, ()),
 }

@@ -36,7 +36,7 @@ def test_the_built_in_drivers_are_found_by_name() -> None:
     assert list(found) == sorted(found)
 
 
-@pytest.mark.parametrize("name", ["dicos", "folder", "modbus"])
+@pytest.mark.parametrize("name", sorted(registry.available()))
 def test_a_drivers_example_is_accepted_by_its_own_settings(name: str) -> None:
     info = registry.available()[name]
     example = tomllib.loads(info.example)
@@ -46,16 +46,16 @@ def test_a_drivers_example_is_accepted_by_its_own_settings(name: str) -> None:
     assert isinstance(registry.make(info, settings), Driver)
 
 
-@pytest.mark.parametrize("name", ["dicos", "folder", "modbus"])
+@pytest.mark.parametrize("name", sorted(registry.available()))
 def test_a_readmes_example_is_accepted_too(name: str) -> None:
-    text = (Path(drivers.__file__).parent / name / "README.md").read_text()
+    text = (Path(drivers.__file__).parent / name.replace("-", "_") / "README.md").read_text()
     (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     parsed = tomllib.loads(example)
     assert parsed["driver"] == name
     registry.settings_class(registry.available()[name]).model_validate(parsed["settings"])
 
 
-@pytest.mark.parametrize("name", ["dicos", "folder", "modbus"])
+@pytest.mark.parametrize("name", sorted(registry.available()))
 def test_every_setting_is_described(name: str) -> None:
     def described(of: type[Settings]) -> None:
         for key, field in of.model_fields.items():

@@ -1,0 +1,1 @@
+"""A simulated radiation portal of the VM-250 family."""
