@@ -10,7 +10,7 @@ from drivers.clock import Stamp
 from drivers.contract import DeviceState, Driver, Finding, Measurement, Port, ProbeReport, Reading, Severity
 from drivers.errors import EdgeError, LinkTimeout, ProtocolError
 from drivers.links.serial import Stream, open_stream
-from drivers.modbus.outgoing import Outgoing
+from drivers.outgoing import Outgoing
 from drivers.rpm_ascii.codec import Line, Lines, Ray
 from drivers.rpm_ascii.portal import Alarm, Background, Event, Passed, Portal, Tampered
 from drivers.rpm_ascii.settings import DEFAULT_PORT, RpmAsciiSettings

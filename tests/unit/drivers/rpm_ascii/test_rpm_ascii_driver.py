@@ -201,7 +201,7 @@ async def test_a_blocked_light_barrier_is_told(port):
 
 
 async def test_a_flood_with_a_stuck_core_is_held_back_and_loses_no_alarm(port, monkeypatch):
-    monkeypatch.setattr("drivers.modbus.outgoing.MAX_WAITING", 50)
+    monkeypatch.setattr("drivers.outgoing.MAX_WAITING", 50)
     port.open.clear()
     total = 300
     async with served() as (wire, url), running(driver(url), port):
