@@ -1,0 +1,162 @@
+"""The trials can be failed: a driver that trusts its wire, against a peer that says one number a line."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers import registry
+from drivers.clock import Stamp
+from drivers.conformance.case import Case, Wire
+from drivers.conformance.trials import TRIALS, Fault, hold
+from drivers.contract import (
+    DeviceState,
+    Driver,
+    DriverInfo,
+    Finding,
+    Measurement,
+    Observation,
+    Port,
+    ProbeReport,
+    Reading,
+    Settings,
+)
+from drivers.errors import LinkLost, LinkTimeout
+
+
+class Lines(Settings):
+    """Where the numbers come from, and whether the driver is `wary`."""
+
+    url: str
+    wary: bool
+
+
+class LineDriver(Driver):
+    """Takes `N` (`=N=` where wary) a line for a number."""
+
+    def __init__(self, settings: Lines) -> None:
+        self._settings = settings
+
+    async def run(self, port: Port) -> None:
+        host, _, number = self._settings.url.removeprefix("tcp://").partition(":")
+        try:
+            reader, writer = await asyncio.open_connection(host, int(number))
+        except OSError as error:
+            raise LinkLost(str(error)) from None
+        waiting: set[asyncio.Task[Any]] = set()
+        try:
+            while True:
+                line = await self._line(reader)
+                text = line.strip()
+                value = text if not self._settings.wary else text.removeprefix(b"=").removesuffix(b"=")
+                if self._settings.wary and (not value.isdigit() or text != b"=" + value + b"="):
+                    continue
+                port.state(DeviceState.UP)
+                at = port.clock.now()
+                task = asyncio.create_task(port.emit(_reading(at, value.decode("latin1"))))
+                waiting.add(task)
+                task.add_done_callback(waiting.discard)
+                port.progress()
+        finally:
+            writer.close()
+
+    async def _line(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            async with asyncio.timeout(0.3 if self._settings.wary else None):
+                line = await reader.readuntil()
+        except TimeoutError:
+            raise LinkTimeout("nothing came") from None
+        except asyncio.LimitOverrunError as error:
+            await reader.read(error.consumed)
+            return b""
+        except (asyncio.IncompleteReadError, OSError):
+            raise LinkLost("cut") from None
+        return line
+
+    async def probe(self, deadline_s: float) -> ProbeReport:
+        return ProbeReport(True, ())
+
+
+def _reading(at: Stamp, number: str) -> Reading:
+    return Reading(at, {"number": number}, (Finding("a number", Measurement("number", number)),))
+
+
+@asynccontextmanager
+async def serve() -> AsyncIterator[int]:
+    speaking: set[asyncio.Task[None]] = set()
+
+    async def speak(writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            for number in itertools.count(10):
+                writer.write(b"=%d=\n" % number)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(speak(writer))
+        speaking.add(task)
+        task.add_done_callback(lambda _: writer.transport.abort())
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in speaking:
+            task.cancel()
+        await asyncio.gather(*speaking, return_exceptions=True)
+
+
+def case(wary: bool) -> Case:
+    def good(observation: Observation) -> bool:
+        assert isinstance(observation, Reading)
+        text = str(observation.values["number"])
+        return text.isdigit() if wary else text.strip("=").isdigit() and text[0] == text[-1] == "="
+
+    def settings(url: str) -> dict[str, Any]:
+        return {"url": url, "wary": wary}
+
+    def noise(chance: random.Random) -> bytes:
+        return chance.randbytes(20) + b"\n"
+
+    return Case(driver="lines", settings=settings, serve=serve, good=good, noise=noise, lost_s=1.0, late_s=0.4)
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = DriverInfo("lines", "numbers", f"{__name__}:Lines", f"{__name__}:LineDriver", False, "")
+    monkeypatch.setattr(registry, "available", lambda: {"lines": info})
+    loaders: dict[str, Callable[..., Any]] = {"settings_class": lambda _: Lines, "make": lambda _, s: LineDriver(s)}
+    for name, loader in loaders.items():
+        monkeypatch.setattr(registry, name, loader)
+
+
+@pytest.mark.parametrize("trial", ["exchange", "silence", "unplug", "late-reply", "garbage", "half-a-frame"])
+async def test_a_wary_driver_stands(trial: str, tmp_path: Path) -> None:
+    await hold(trial, case(wary=True), Wire.TCP, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("trial", "fault"),
+    [
+        ("silence", "silence is not told"),
+        ("garbage", "cannot be true"),
+        ("full-core", "not offered again"),
+        ("probe", "what to mend"),
+    ],
+)
+async def test_a_trusting_driver_fails(trial: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.conformance.trials.AGAIN_S", 1.0)
+    with pytest.raises(Fault, match=fault):
+        await hold(trial, case(wary=False), Wire.TCP, tmp_path)
+
+
+def test_every_trial_has_a_grade_and_says_what_it_is() -> None:
+    assert all(trial.__doc__ and grade for grade, trial in TRIALS.values())
