@@ -177,6 +177,15 @@ class Verdict(Message):
     ms: float | None = Absent
 
 
+class ReadingNews(BaseModel):
+    """What a device without pictures saw, coalesced; its keys are the driver's. Never a name, never a document."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    at: str
+    tags: list[dict[str, Any]] | None = Absent
+
+
 class StateMessage(Message):
     """Whether the appliance is there; the will says offline, with the session of its birth."""
 

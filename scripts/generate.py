@@ -1,4 +1,4 @@
-"""Writes what is generated from the code: the example configuration, and the table of drivers in the README.
+"""Writes what is generated from the code: example configuration, contract, and the table of drivers in the README.
 
 .venv/bin/python scripts/generate.py            write it
 .venv/bin/python scripts/generate.py --check    change nothing; exit status 1 where something is not up to date
@@ -11,15 +11,18 @@ from pathlib import Path
 
 from drivers.registry import available
 from edge.config import template
+from edge.contract import documents
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "config" / "example"
+CONTRACT = ROOT / "docs" / "contract"
 BEGIN, END = "<!-- drivers: written by scripts/generate.py -->", "<!-- end of drivers -->"
 
 
 def files() -> dict[Path, str]:
     """Return every generated file with its content."""
     made = {EXAMPLE / path: text for path, text in example().items()}
+    made |= {CONTRACT / path: text for path, text in documents().items()}
     readme = (ROOT / "README.md").read_text()
     head, _, rest = readme.partition(BEGIN)
     tail = rest.partition(END)[2]
@@ -43,7 +46,8 @@ def main() -> int:
     """Write or compare; return the exit status."""
     made = files()
     stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
-    left = [path for path in EXAMPLE.rglob("*") if path.is_file() and path not in made]
+    left = [path for folder in (EXAMPLE, CONTRACT) for path in folder.rglob("*") if path.is_file() and path not in made]
+    left = [path for path in left if path.suffix != ".md"]
     if "--check" in sys.argv[1:]:
         for path in stale + left:
             sys.stdout.write(f"{path.relative_to(ROOT)} is not as the code would write it: run scripts/generate.py\n")
