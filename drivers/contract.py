@@ -220,13 +220,18 @@ class Port(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """What one try at the hardware found: each step in order, with the layer that failed where one did."""
+    """What one try at the hardware found: each step in order, with the layer that failed where one did.
+
+    `code` is that of the error (drivers.errors) that ended the try; `mend` what to do about it, where the driver knows
+    better than the table of mends by code.
+    """
 
     ok: bool
     steps: tuple[str, ...]
     identity: dict[str, str] = field(default_factory=dict)
     sample: str | None = None
     mend: str | None = None
+    code: str = ""
 
 
 class Settings(BaseModel):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from drivers.clock import SystemClock
 from drivers.contract import Driver, Port, ProbeReport
-from drivers.errors import LinkError, ProtocolError
+from drivers.errors import LinkError, LinkTimeout, ProtocolError
 from drivers.folder import codec
 from drivers.folder.bounded import Bounded
 from drivers.folder.decode import shown
@@ -51,9 +51,10 @@ class FolderDriver(Driver):
                 steps.append(f"{len(found)} files that may be pictures")
                 sample = await self._sample(io, share, found, deadline_s)
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend="nothing came in time; is the file server reachable?")
+            steps.append(f"nothing came within {deadline_s:g} s")
+            return ProbeReport(False, tuple(steps), mend="is the file server reachable?", code=LinkTimeout.code)
         except (LinkError, ProtocolError) as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport(False, (*steps, str(error)), code=error.code)
         return ProbeReport(True, tuple(steps), {"file_system": opened.mount.type}, sample)
 
     async def _sample(self, io: Bounded, share: Share, found: list[Seen], deadline_s: float) -> str | None:

@@ -176,9 +176,10 @@ class LlrpDriver(Driver):
                 steps.append(f"connected to {self._settings.url}; the reader takes us as its client")
                 facts = await self._identity(client)
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"not done within {deadline_s:g} s; power, cable, address?")
+            steps.append(f"not done within {deadline_s:g} s")
+            return ProbeReport(False, tuple(steps), code=LinkTimeout.code)
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport(False, (*steps, str(error)), code=error.code)
         finally:
             await client.goodbye()
         return ProbeReport(True, tuple(steps), {name: str(value) for name, value in facts.items()})

@@ -175,9 +175,10 @@ class UhfSerialDriver(Driver):
                 steps.append("the module answers")
                 replies = await module.round(self._settings.poll_ms / 1000)
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"not done within {deadline_s:g} s; power, cable, address?")
+            steps.append(f"not done within {deadline_s:g} s")
+            return ProbeReport(False, tuple(steps), code=LinkTimeout.code)
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport(False, (*steps, str(error)), code=error.code)
         finally:
             module.close()
         heard = sorted({tag.epc for reply in replies for tag in reply.tags})

@@ -500,4 +500,4 @@ async def test_probe_says_what_is_wrong(export: Path) -> None:
     assert "neither PNG" in report.steps[-1]
     report = await FolderDriver(FolderSettings(path=export / "missing")).probe(5)
     assert not report.ok
-    assert report.mend and "create the folder" in report.mend
+    assert "create the folder" in report.steps[-1] and report.code.startswith("link")
