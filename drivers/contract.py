@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -78,7 +78,8 @@ class Scan:
 
     `original` is what the device sent, bit for bit: the evidence. `key` names the scan for repeats (a scanner that
     stores again after a lost answer): the same key from the same device is committed once. With `answer_repeats` the
-    verdict of a repeat is published again; without it a repeat is silent.
+    verdict of a repeat is published again; without it a repeat is silent. `incomplete` says what is missing of a scan
+    that came in parts: an alarm on the rest stands, and anything else is unknown with this reason.
     """
 
     at: Stamp
@@ -93,6 +94,7 @@ class Scan:
     scan_type: str = "OPERATIONAL"
     tip_type: str | None = None
     answer_repeats: bool = False
+    incomplete: str | None = None
 
 
 class Category(StrEnum):
@@ -165,7 +167,8 @@ class Reading:
     `values` goes out on `up/reading` as it is: never a name, never a document. `raw` is what came over the wire, kept
     in the ledger's row. `distinct` readings each make a hit of their own (every change of a counter); others of the
     same label may collapse into one hit with a count when they come faster than anyone can read. `identities` name the
-    item that passed.
+    item that passed. `scan_type` and `tip_type` are DICOS's, where the device says that this was a test or a projected
+    threat.
     """
 
     at: Stamp
@@ -175,6 +178,8 @@ class Reading:
     item: ItemHint = field(default_factory=ItemHint)
     distinct: bool = False
     identities: tuple[Identity, ...] = ()
+    scan_type: str = "OPERATIONAL"
+    tip_type: str | None = None
 
 
 Observation = Scan | Reading
@@ -197,6 +202,54 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+@dataclass(frozen=True, slots=True)
+class VerdictThreat:
+    """One threat of a verdict: x, y, width, height in pixels of picture `view`, or a zone, or neither."""
+
+    label: str
+    category: Category
+    score: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    view: int = 0
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the core decided on a scan, for a driver that passes it on; `started` and `ended` are Unix nanoseconds.
+
+    `model` and `version` are those of the package that judged, or "rules" and this software's.
+    """
+
+    decision: Literal["alarm", "clear", "unknown"]
+    scan_id: str
+    started_ns: int
+    ended_ns: int
+    model: str
+    version: str
+    site: str
+    lane: str
+    edge: str
+    software: str
+    reason: str | None = None
+    hit_id: str | None = None
+    rev: int = 0
+    threshold: float | None = None
+    threats: tuple[VerdictThreat, ...] = ()
+    bag_tag: str | None = None
+    type: str | None = None
+    scan_type: str = "OPERATIONAL"
+    tip_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What became of an observation, and of a scan the verdict; None where the core does not know it any more."""
+
+    outcome: Outcome
+    verdict: Verdict | None = None
+
+
 class Port(Protocol):
     """A driver's way to the core. All of it is for the driver's event loop; threads come through the loop."""
 
@@ -210,6 +263,9 @@ class Port(Protocol):
 
         Many may be under way at once; the core sets how many, and `emit` waits its turn.
         """
+
+    async def screen(self, scan: Scan) -> Screened:
+        """Emit a scan, and return its verdict too."""
 
     def state(self, state: DeviceState, reason: str = "", code: str = "", **facts: str | int | float | bool) -> None:
         """Tell how the device is; said again only where it changes. `facts` (serial number, firmware) go along."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drivers import registry, wire
 from drivers.clock import Clock, SystemClock
-from drivers.contract import DeviceState, Driver, Observation, Outcome
+from drivers.contract import DeviceState, Driver, Observation, Outcome, Scan, Screened
 from drivers.errors import EdgeError
 
 log = logging.getLogger("jaitf.device")
@@ -35,7 +35,7 @@ class SocketPort:
         self.rounds = 0
         self._sock = sock
         self._number = 0
-        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[int, asyncio.Future[Screened]] = {}
         self._window = asyncio.Semaphore(window)
         self._writing = asyncio.Lock()
         self._said: wire.State | None = None
@@ -43,10 +43,17 @@ class SocketPort:
 
     async def emit(self, observation: Observation) -> Outcome:
         """Hand an observation to the core; see `Port.emit`. Raises CoreGone when the core has gone away."""
+        return (await self._offer(observation)).outcome
+
+    async def screen(self, scan: Scan) -> Screened:
+        """Hand a scan to the core; see `Port.screen`. Raises CoreGone when the core has gone away."""
+        return await self._offer(scan)
+
+    async def _offer(self, observation: Observation) -> Screened:
         async with self._window:
             self._number += 1
             number = self._number
-            answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[Screened] = asyncio.get_running_loop().create_future()
             self._waiting[number] = answer
             try:
                 await self.write(wire.Offer(number=number, observation=observation))
@@ -105,7 +112,7 @@ class SocketPort:
             for message in decoder.feed(data):
                 answer = self._waiting.get(message.number) if isinstance(message, wire.Answer) else None
                 if isinstance(message, wire.Answer) and answer and not answer.done():
-                    answer.set_result(message.outcome)
+                    answer.set_result(Screened(message.outcome, message.verdict))
 
 
 async def _beat(port: SocketPort, driver: Driver) -> None:

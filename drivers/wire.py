@@ -32,6 +32,7 @@ from drivers.contract import (
     Reading,
     Scan,
     Severity,
+    Verdict,
 )
 from drivers.errors import ProtocolError
 
@@ -40,6 +41,8 @@ PREFIX = struct.Struct("!4sII")
 MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 512 * 1024 * 1024
 MAX_PARTS = 17
+#: Of a reading: kept in its row of the ledger, and a scanner's own report is some kilobytes.
+MAX_RAW_BYTES = 256 * 1024
 MAX_SIDE = 20_000
 MAX_INTEGER = 2**53 - 1
 
@@ -133,6 +136,7 @@ class _ScanHead(_Part):
     scan_type: _Short
     tip_type: _Short | None
     answer_repeats: bool
+    incomplete: _Text | None = None
     parts: Annotated[list[Annotated[int, Field(ge=0, le=MAX_BODY_BYTES)]], Field(max_length=MAX_PARTS)]
 
 
@@ -164,15 +168,18 @@ class _ReadingHead(_Part):
     item: _HintHead
     distinct: bool
     identities: Annotated[list[_IdentityHead], Field(max_length=64)] = []
-    parts: Annotated[list[Annotated[int, Field(ge=0, le=4096)]], Field(max_length=1)]
+    scan_type: _Short = "OPERATIONAL"
+    tip_type: _Short | None = None
+    parts: Annotated[list[Annotated[int, Field(ge=0, le=MAX_RAW_BYTES)]], Field(max_length=1)]
 
 
 class Answer(_Part):
-    """The core's word on an observation: on disk, known already, or refused."""
+    """The core's word on an observation: on disk, known already, or refused; of a scan its verdict too."""
 
     kind: Literal["answer"] = "answer"
     number: Annotated[int, Field(ge=0)]
     outcome: Outcome
+    verdict: Verdict | None = None
 
 
 class Start(_Part):
@@ -231,6 +238,7 @@ def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
             scan_type=observation.scan_type,
             tip_type=observation.tip_type,
             answer_repeats=observation.answer_repeats,
+            incomplete=observation.incomplete,
             parts=[len(p) for p in parts],
         )
     else:
@@ -254,6 +262,8 @@ def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
             item=_hint_head(observation.item),
             distinct=observation.distinct,
             identities=[_IdentityHead(kind=i.kind, value=i.value) for i in observation.identities],
+            scan_type=observation.scan_type,
+            tip_type=observation.tip_type,
             parts=[len(observation.raw)],
         )
     return _frame(head.model_dump_json().encode(), parts)
@@ -396,6 +406,7 @@ def _scan(head: _ScanHead, body: bytes) -> Observation:
         scan_type=head.scan_type,
         tip_type=head.tip_type,
         answer_repeats=head.answer_repeats,
+        incomplete=head.incomplete,
     )
 
 
@@ -418,4 +429,6 @@ def _reading(head: _ReadingHead, body: bytes) -> Observation:
         item=ItemHint(head.item.id, head.item.id_type, head.item.type),
         distinct=head.distinct,
         identities=tuple(Identity(i.kind, i.value) for i in head.identities),
+        scan_type=head.scan_type,
+        tip_type=head.tip_type,
     )

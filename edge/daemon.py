@@ -109,7 +109,7 @@ class Appliance:
         self._readings = Readings()
         self._intake = Intake(self._judge, self._ledger, self._reader, events, clock, self._readings.add)
         self._supervisor = Supervisor(
-            config.devices, who.data_dir, clock, chance, self._intake.take, self._device_changed
+            config.devices, who.data_dir, clock, chance, self._intake.screen, self._device_changed
         )
         self._courier = Courier(
             config.console, self._identity, self._ledger, self._reader, clock, chance, self._present

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable
 
 from drivers.clock import Clock
-from drivers.contract import Observation, Outcome, Reading, Scan
+from drivers.contract import Observation, Outcome, Reading, Scan, Screened, Verdict
 from drivers.errors import StoreError, StoreRejected
+from edge.answer import verdict, verdict_again
 from edge.clock import uuid7
 from edge.collapse import Collapse, Flap
 from edge.config import DeviceConfig
@@ -49,25 +50,39 @@ class Intake:
 
     async def take(self, device: DeviceConfig, observation: Observation) -> Outcome:
         """Return what became of an observation: committed, known already, or refused because the store is full."""
+        return (await self.screen(device, observation)).outcome
+
+    async def screen(self, device: DeviceConfig, observation: Observation) -> Screened:
+        """Return what became of an observation, as `take` does, and of a scan the verdict."""
         if isinstance(observation, Scan):
             return await self._scan(device, observation)
-        return await self._reading(device, observation)
+        return Screened(await self._reading(device, observation))
 
-    async def _scan(self, device: DeviceConfig, scan: Scan) -> Outcome:
+    async def _scan(self, device: DeviceConfig, scan: Scan) -> Screened:
         if self._ledger.state in (StoreState.FULL, StoreState.FAILING):
-            return Outcome.REFUSED
+            return Screened(Outcome.REFUSED)
+        told = None
         if self._reader.knows(device.name, scan.key):
             record = Record(device.name, key=scan.key, answer_repeats=scan.answer_repeats)
         else:
-            record = await self._judged(device, scan)
+            record, told = await self._judged(device, scan)
         try:
             written = await self._ledger.commit(record)
         except StoreError as error:
             log.warning("%s: a scan is refused: %s", device.name, error)
-            return Outcome.REFUSED
-        return Outcome.REPEATED if written.repeated else Outcome.COMMITTED
+            return Screened(Outcome.REFUSED)
+        if not written.repeated:
+            return Screened(Outcome.COMMITTED, told)
+        return Screened(Outcome.REPEATED, self._verdict_again(device, scan.key))
 
-    async def _judged(self, device: DeviceConfig, scan: Scan) -> Record:
+    def _verdict_again(self, device: DeviceConfig, key: str) -> Verdict | None:
+        try:
+            return verdict_again(self._events.identity, self._reader, device.name, key)
+        except StoreError as error:
+            log.warning("%s: the verdict on a repeated scan cannot be read: %s", device.name, error)
+            return None
+
+    async def _judged(self, device: DeviceConfig, scan: Scan) -> tuple[Record, Verdict]:
         item = item_of(scan)
         report = await self._judge.judge_scan(scan, device.model, device.name)
         hit = None
@@ -85,15 +100,17 @@ class Intake:
                 tip_type=scan.tip_type,
             )
         at = report.ended or self._clock.now()
-        verdict = self._events.verdict(report, item, at, hit, (scan.scan_type, scan.tip_type))
-        return Record(
+        message = self._events.verdict(report, item, at, hit, (scan.scan_type, scan.tip_type))
+        told = verdict(self._events.identity, scan, item, report, hit.hit_id if hit else None, at)
+        record = Record(
             device.name,
-            verdict=verdict,
+            verdict=message,
             hit=hit,
             thumb=report.thumb if hit else None,
             key=scan.key,
             answer_repeats=scan.answer_repeats,
         )
+        return record, told
 
     async def _reading(self, device: DeviceConfig, reading: Reading) -> Outcome:
         self._on_reading(device.name, reading)
@@ -169,5 +186,7 @@ def _record(
         report=report,
         raw=reading.raw,
         count=count,
+        scan_type=reading.scan_type if reading.scan_type != "OPERATIONAL" else None,
+        tip_type=reading.tip_type,
     )
     return Record(device.name, hit=hit)

@@ -7,7 +7,7 @@ import logging
 import statistics
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from drivers.clock import Clock, Stamp
@@ -167,6 +167,8 @@ class Judge:
         else:
             judgement, thumb = result
             report = _report(judgement, thumb, waiting.model, started, ended)
+            if waiting.scan.incomplete and report.decision is Decision.CLEAR:
+                report = replace(report, decision=Decision.UNKNOWN, reason=waiting.scan.incomplete)
             self.judged += 1
             self._times_ms.append(judgement.ms)
             if self._watch is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drivers.clock import Clock, Stamp, SystemClock
-from drivers.contract import DeviceState, Driver, Observation, Outcome, Reading, Scan
+from drivers.contract import DeviceState, Driver, Observation, Outcome, Reading, Scan, Screened, Verdict
 from drivers.errors import EdgeError
 
 DEADLINE_S = 20.0
@@ -50,6 +50,7 @@ class TrialPort:
     errors: list[EdgeError] = field(default_factory=list)
     rounds: int = 0
     answer: Callable[[Observation], Outcome] = lambda _: Outcome.COMMITTED
+    verdict: Callable[[Scan], Verdict | None] = lambda _: None
     open: asyncio.Event = field(default_factory=asyncio.Event)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,6 +65,11 @@ class TrialPort:
         outcome = self.answer(observation)
         self._news.set()
         return outcome
+
+    async def screen(self, scan: Scan) -> Screened:
+        """Take a scan, and return what became of it with the verdict that the test gives."""
+        outcome = await self.emit(scan)
+        return Screened(outcome, self.verdict(scan) if outcome is not Outcome.REFUSED else None)
 
     def state(self, state: DeviceState, reason: str = "", code: str = "", **facts: str | int | float | bool) -> None:
         """Keep what is said where it changes."""

@@ -36,6 +36,7 @@ AbortReason = Literal[
     "USER_INTERRUPT",
     "OUT_OF_BOUNDS",
 ]
+Decision = Literal["ALARM", "CLEAR", "UNKNOWN"]
 ABORT_REASONS: tuple[str, ...] = get_args(AbortReason)
 _OOI_TYPES = ("BAGGAGE", "PERSON", "CARGO", "ANIMAL", "BIO_SAMPLE", "OTHER")
 _OOI_ID_TYPES = ("TEXT", "RFID", "BARCODE", "MRP")
@@ -46,24 +47,27 @@ _LEAST_EXTENT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PotentialThreat:
-    """One potential threat object; `box` is x, y, width, height in pixels of the image."""
+    """One potential threat object; `box` is x, y, width, height in pixels of the report's image number `view`."""
 
     description: str
     category: Category
     box: tuple[float, float, float, float]
     probability: float | None = None
+    view: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a report says. `seed` makes its identifiers; times know their zone.
 
+    `further` are the images of a scan's other views, each its SOP class and instance UID, in the order of the views.
+
     `abort_reason` is one of ABORT_REASONS where nothing could be judged, and only there. Words that DICOS has a list
     for become OTHER or TEXT where they are not in it; texts are cut to what fits.
     """
 
     seed: str
-    decision: Literal["ALARM", "CLEAR", "UNKNOWN"]
+    decision: Decision
     scan_uid: str
     image_uid: str
     started: datetime
@@ -71,6 +75,7 @@ class Report:
     algorithm: tuple[str, ...]
     threats: tuple[PotentialThreat, ...] = ()
     image_class: str = DX_FOR_PROCESSING
+    further: tuple[tuple[str, str], ...] = ()
     abort_reason: AbortReason | str | None = None
     ooi_id: str = ""
     ooi_id_type: str = "TEXT"
@@ -158,9 +163,9 @@ def _common(ds: Dataset, report: Report) -> None:
 
 def _verdict(ds: Dataset, report: Report) -> None:
     series = Dataset()
-    series.ReferencedInstanceSequence = Sequence([_image(report)])
+    series.ReferencedInstanceSequence = Sequence(_image(report, view) for view in range(1 + len(report.further)))
     series.SeriesInstanceUID = uid_of(report.scan_uid, "series")
-    study = _image(report)
+    study = _image(report, 0)
     study.ReferencedSeriesSequence = Sequence([series])
     _uid(study, "StudyInstanceUID", report.scan_uid)
     ds.ReferencedStudySequence = Sequence([study])
@@ -186,7 +191,7 @@ def _threat(report: Report, number: int, threat: PotentialThreat) -> Dataset:
     region.add_new(0x40101005, "FL", [max(width, _LEAST_EXTENT), max(height, _LEAST_EXTENT), 1.0])  # Threat ROI Extents
     region.add_new(0x40101006, "OB", b"")  # Threat ROI Bitmap: none, the box is the region
     where = Dataset()
-    where.ReferencedInstanceSequence = Sequence([_image(report)])
+    where.ReferencedInstanceSequence = Sequence([_image(report, threat.view)])
     where.add_new(0x40101001, "SQ", Sequence([region]))
     assessment = Dataset()
     assessment.add_new(0x40101012, "CS", threat.category.value)
@@ -205,11 +210,13 @@ def _threat(report: Report, number: int, threat: PotentialThreat) -> Dataset:
     return item
 
 
-def _image(report: Report) -> Dataset:
-    """Return a reference to the picture that was judged."""
+def _image(report: Report, view: int) -> Dataset:
+    """Return a reference to one of the pictures that were judged; to the first where there is none of this number."""
+    images = ((report.image_class, report.image_uid), *report.further)
+    sop_class, instance = images[view if view < len(images) else 0]
     reference = Dataset()
-    _uid(reference, "ReferencedSOPClassUID", report.image_class)
-    _uid(reference, "ReferencedSOPInstanceUID", report.image_uid)
+    _uid(reference, "ReferencedSOPClassUID", sop_class)
+    _uid(reference, "ReferencedSOPInstanceUID", instance)
     return reference
 
 

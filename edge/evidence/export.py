@@ -20,7 +20,13 @@ PACKAGE = "org.jaitf.edge.evidence.v1"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 KEY = "key.pem"
-SUFFIXES = {"application/dicom": ".dcs", "image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
+SUFFIXES = {
+    "application/dicom": ".dcs",
+    "application/zip": ".zip",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/tiff": ".tif",
+}
 
 
 def export(data_dir: Path, hit_id: str, out: Path, clock: Clock) -> dict[str, Any]:

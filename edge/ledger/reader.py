@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -99,6 +100,16 @@ class Reader:
     def knows(self, device: str, key: str) -> bool:
         """Return whether a device's observation of this key is committed already."""
         return bool(self._rows("SELECT 1 FROM seen WHERE device=? AND key=?", device, key))
+
+    def verdict(self, device: str, key: str) -> bytes | None:
+        """Return the verdict on a device's observation of this key as published, None where it was not kept."""
+        rows = self._rows("SELECT verdict FROM seen WHERE device=? AND key=?", device, key)
+        return rows[0][0] if rows else None
+
+    def revision(self, hit_id: str) -> tuple[bytes, dict[str, Any]] | None:
+        """Return a hit's first event and the report behind it, None where there is no such hit."""
+        rows = self._rows("SELECT payload, report FROM hit WHERE hit_id=? AND rev=0", hit_id)
+        return (rows[0][0], json.loads(rows[0][1])) if rows else None
 
     def oldest_unsent_ns(self) -> int | None:
         """Return when the oldest hit that no broker has taken yet was committed, None where there is none."""

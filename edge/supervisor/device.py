@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drivers import host, wire
 from drivers.clock import Clock, Stamp
-from drivers.contract import DeviceState, Observation, Outcome, Scan
+from drivers.contract import DeviceState, Observation, Outcome, Scan, Screened
 from drivers.errors import EdgeError, LinkError, ProtocolError
 from edge.config import DeviceConfig
 from edge.supervisor.child import Child
@@ -33,7 +33,7 @@ STATES_PER_WINDOW = 200
 HELD_BYTES = 256 * 1024 * 1024
 LATE_S = 2.0
 
-Handle = Callable[[DeviceConfig, Observation], Awaitable[Outcome]]
+Handle = Callable[[DeviceConfig, Observation], Awaitable[Outcome | Screened]]
 
 
 @dataclass(slots=True)
@@ -203,7 +203,7 @@ class DeviceService:
 
     async def _answer(self, offer: wire.Offer) -> None:
         try:
-            outcome = await self._outcome(offer.observation)
+            told = await self._told(offer.observation)
         finally:
             self._open -= 1
             self._held_bytes -= _size(offer.observation)
@@ -211,7 +211,7 @@ class DeviceService:
         if self.flooding:
             await self._wait_for_its_turn()
         with contextlib.suppress(OSError):
-            await self._write(wire.Answer(number=offer.number, outcome=outcome))
+            await self._write(wire.Answer(number=offer.number, outcome=told.outcome, verdict=told.verdict))
 
     async def _wait_for_its_turn(self) -> None:
         """Answer a flood no faster than what is believed of a device: its window then slows the driver down."""
@@ -219,15 +219,16 @@ class DeviceService:
         self._turn_ns = max(now_ns, self._turn_ns) + int(1e9 / FLOOD_PER_S)
         await asyncio.sleep((self._turn_ns - now_ns) / 1e9)
 
-    async def _outcome(self, observation: Observation) -> Outcome:
+    async def _told(self, observation: Observation) -> Screened:
         try:
-            return await self._handle(self._config, observation)
+            told = await self._handle(self._config, observation)
+            return told if isinstance(told, Screened) else Screened(told)
         except EdgeError as error:
             log.error("%s: an observation could not be handled: %s", self._config.name, error)
         except Exception:
             # Whatever a device may bring, it must get an answer: without one its driver would wait for ever.
             log.exception("%s: an observation could not be handled", self._config.name)
-        return Outcome.REFUSED
+        return Screened(Outcome.REFUSED)
 
     async def _write(self, message: wire.FromCore) -> None:
         loop = asyncio.get_running_loop()

@@ -168,7 +168,7 @@ async def test_a_state_is_said_when_it_changes_and_a_long_reason_is_cut(
 async def test_an_observation_that_does_not_fit_fails_alone(port_and_core: tuple[host.SocketPort, Core]) -> None:
     port, core = port_and_core
     with pytest.raises(ValueError, match="parts"):
-        await port.emit(Reading(Stamp(1, 1), {}, raw=b"x" * 5000))
+        await port.emit(Reading(Stamp(1, 1), {}, raw=b"x" * (wire.MAX_RAW_BYTES + 1)))
     emit = asyncio.create_task(port.emit(reading(1)))
     offer = await core.hear(wire.Offer)
     await core.say(wire.Answer(number=offer.number, outcome=Outcome.COMMITTED))

@@ -28,6 +28,8 @@ from drivers.contract import (
     Reading,
     Scan,
     Severity,
+    Verdict,
+    VerdictThreat,
 )
 from drivers.errors import ProtocolError
 
@@ -77,6 +79,7 @@ def scans(draw: st.DrawFn) -> Scan:
         scan_type=draw(texts),
         tip_type=draw(st.none() | texts),
         answer_repeats=draw(st.booleans()),
+        incomplete=draw(st.none() | texts),
     )
 
 
@@ -102,6 +105,30 @@ readings = st.builds(
     hints,
     st.booleans(),
     st.lists(identities, max_size=3).map(tuple),
+    texts,
+    st.none() | texts,
+)
+real = st.floats(-1e6, 1e6)
+verdicts = st.builds(
+    Verdict,
+    st.sampled_from(["alarm", "clear", "unknown"]),
+    texts,
+    *(numbers, numbers, texts, texts, texts, texts, texts, texts),
+    reason=st.none() | texts,
+    hit_id=st.none() | texts,
+    threshold=st.none() | real,
+    threats=st.lists(
+        st.builds(
+            VerdictThreat,
+            texts,
+            st.sampled_from(Category),
+            st.none() | real,
+            st.none() | st.tuples(real, real, real, real),
+            numbers,
+            st.none() | texts,
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 messages = st.one_of(
     st.builds(wire.Hello, driver=texts, version=texts),
@@ -114,7 +141,7 @@ messages = st.one_of(
         facts=st.dictionaries(texts, scalars, max_size=3),
     ),
     st.builds(wire.Offer, number=numbers, observation=scans() | readings),
-    st.builds(wire.Answer, number=numbers, outcome=st.sampled_from(Outcome)),
+    st.builds(wire.Answer, number=numbers, outcome=st.sampled_from(Outcome), verdict=st.none() | verdicts),
     st.builds(
         wire.Start,
         device=texts,
@@ -259,7 +286,7 @@ DEEP = b'{"kind":"hello","driver":' + b"[" * 20_000 + b"]" * 20_000 + b',"versio
         (framed(scan_head(pictures=[{**PICTURE, "pixel_mm": [0, 1]}]), b"o\0"), "pixel_mm"),
         (framed(scan_head(key="k" * 513), b"o\0"), "key"),
         (framed(scan_head(at={"wall_ns": 2**63, "monotonic_ns": 0}), b"o\0"), "wall_ns"),
-        (framed(reading_head(parts=[4097]), b"x" * 4097), "parts.0"),
+        (framed(reading_head(parts=[wire.MAX_RAW_BYTES + 1]), b"x" * (wire.MAX_RAW_BYTES + 1)), "parts.0"),
         (framed(reading_head(parts=[1, 1]), b"xx"), "parts"),
         (framed(reading_head(values={"x": math.nan})), "number that JSON does not have"),
         (framed(reading_head(values={"x": [{"y": math.inf}]})), "number that JSON does not have"),
@@ -299,7 +326,7 @@ def test_a_core_may_allow_less() -> None:
     [
         Reading(Stamp(1, 1), {"x": math.nan}),
         Reading(Stamp(1, 1), {"x": "y" * wire.MAX_HEADER_BYTES}),
-        Reading(Stamp(1, 1), {}, raw=b"x" * 4097),
+        Reading(Stamp(1, 1), {}, raw=b"x" * (wire.MAX_RAW_BYTES + 1)),
         Scan(Stamp(1, 1), "k" * 600, b"", "", "", problem="p"),
         Scan(Stamp(1, 1), "k", b"", "", "\udcff", problem="p"),
     ],

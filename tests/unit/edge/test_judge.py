@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,14 @@ async def test_an_alarm_has_its_threats_a_severity_and_a_thumbnail(judge, model)
     assert [t.label for t in report.threats] == ["gun"]
     assert report.severity is Severity.CRITICAL  # high, and the model is sure
     assert (report.thumb, report.peak) == (b"jpeg", (1.0, 2.0))
+
+
+async def test_what_is_missing_of_a_scan_leaves_an_alarm_and_clears_nothing(judge, model):
+    parted = replace(scan(), incomplete="1 of 2 pictures came within 4 s")
+    report = await judge.judge_scan(parted, "fake")
+    assert (report.decision, report.reason, report.score) == (Decision.UNKNOWN, "1 of 2 pictures came within 4 s", 0.1)
+    model.answer = judgement(0.93, GUN)
+    assert (await judge.judge_scan(parted, "fake")).decision is Decision.ALARM
 
 
 async def test_an_alarm_without_a_thumbnail_is_an_alarm(judge, model, monkeypatch):
