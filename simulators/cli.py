@@ -10,6 +10,10 @@ import sys
 from importlib import import_module
 
 DEVICES = {
+    "codereader": (
+        "simulators.codereader.cli",
+        "a code reader: bag tags, boarding passes, parcels, documents; line or HID",
+    ),
     "modbus": ("simulators.modbus.cli", "a Modbus/TCP device: a rising counter, contacts, a level, a temperature"),
     "rpm": (
         "simulators.rpm.cli",

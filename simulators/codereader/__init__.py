@@ -1,0 +1,1 @@
+"""A simulated code reader: what passes it, apart from the wire that it tells it on."""

@@ -1,0 +1,100 @@
+"""`jaitf-sim codereader`: one simulated code reader, on a line or as a keyboard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulators.codereader.model import Desk
+from simulators.codereader.wire import Keyboard, said, stroke, typed
+from simulators.line import Line
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_EPILOG = "Example: jaitf-sim codereader --pty /tmp/codes --kinds tag,pass,document --forged-every 3"
+_KINDS = ("tag", "pass", "parcel", "document")
+_KEY_F1 = 59
+
+
+@app.command(epilog=_EPILOG)
+def codereader(
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0: a free one, which is printed")] = "127.0.0.1:2112",
+    pty: Annotated[Path | None, typer.Option(help="a pseudo-terminal linked here, not TCP")] = None,
+    hid: Annotated[Path | None, typer.Option(help="a named pipe here that carries a US keyboard's records")] = None,
+    kinds: Annotated[str, typer.Option(help=f"what is read, in turn: {', '.join(_KINDS)}")] = "tag",
+    every_s: Annotated[float, typer.Option(min=0.05, help="something new is read every so many seconds")] = 3.0,
+    aim: Annotated[bool, typer.Option(help="the symbology stands before each code")] = True,
+    forged_every: Annotated[int, typer.Option(min=0, help="every so many documents one is inconsistent")] = 0,
+    button_s: Annotated[float, typer.Option(min=0, help="HID: F1 is pressed every so many seconds; 0: never")] = 0,
+    seed: Annotated[int, typer.Option(help="the same seed, the same codes")] = 1,
+    seconds: Annotated[float, typer.Option(min=0, help="stop after so long; 0: never")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
+) -> None:
+    """Simulate a code reader: tags, boarding passes, parcels and documents of nobody who exists."""
+    wanted = tuple(kinds.split(","))
+    if not set(wanted) <= set(_KINDS):
+        raise typer.BadParameter(f"--kinds: {kinds!r}; there are {', '.join(_KINDS)}")
+    host, separator, port = listen.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65_535:
+        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    desk = Desk(seed, wanted, forged_every, date.today())
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        line, keyboard = Line(pty), Keyboard(hid) if hid else None
+        if keyboard:
+            keyboard.plug_in()
+            url = f"hid://{hid}"
+        else:
+            bound = await line.listen(host.strip("[]") or "127.0.0.1", int(port))
+            url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
+        told = {"listening": url, "simulated": True}
+        sys.stdout.write((json.dumps(told) if as_json else f"simulated code reader on {url}") + "\n")
+        sys.stdout.flush()
+        tasks = [asyncio.create_task(_read_codes(desk, every_s, aim, line, keyboard))]
+        if keyboard and button_s:
+            tasks.append(asyncio.create_task(_press(button_s, keyboard)))
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds or None):
+                    await stop.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await line.close()
+            if keyboard:
+                keyboard.pull_out()
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        sys.stderr.write(f"jaitf-sim codereader: {error}\n")
+        raise typer.Exit(1) from error
+
+
+async def _read_codes(desk: Desk, every_s: float, aim: bool, line: Line, keyboard: Keyboard | None) -> None:
+    number = 0
+    while True:
+        text = said(desk.codes(number), aim=aim)
+        if keyboard:
+            keyboard.send(typed(text))
+        else:
+            line.send(text.encode())
+        number += 1
+        await asyncio.sleep(every_s)
+
+
+async def _press(button_s: float, keyboard: Keyboard) -> None:
+    while True:
+        await asyncio.sleep(button_s)
+        keyboard.send(stroke(_KEY_F1))
