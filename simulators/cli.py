@@ -14,6 +14,7 @@ DEVICES = {
         "simulators.codereader.cli",
         "a code reader: bag tags, boarding passes, parcels, documents; line or HID",
     ),
+    "fleet": ("simulators.fleet.cli", "no device: many appliances on one broker, with their hits"),
     "modbus": ("simulators.modbus.cli", "a Modbus/TCP device: a rising counter, contacts, a level, a temperature"),
     "rpm": (
         "simulators.rpm.cli",

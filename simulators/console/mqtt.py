@@ -210,9 +210,9 @@ class Connection:
         """Tell the broker that a message is safe with us."""
         self._client.ack(packet_id, qos)
 
-    def publish(self, topic: str, payload: str) -> int:
+    def publish(self, topic: str, payload: str, *, retain: bool = False) -> int:
         """Send with QoS 1; return the packet id that `on_sent` will name."""
-        return self._client.publish(topic, payload, qos=1).mid
+        return self._client.publish(topic, payload, qos=1, retain=retain).mid
 
     def close(self) -> None:
         """Say goodbye where there is someone to hear it."""
