@@ -17,7 +17,11 @@ from drivers.errors import LinkBusy, StoreError
 from edge import CONTRACT_VERSION, __version__
 from edge.calibration import Calibration
 from edge.clock import ClockWatch
+from edge.commands.basics import Basics
+from edge.commands.desk import Handler
+from edge.commands.fetch import Fetch
 from edge.config import Config
+from edge.console import ConsoleSide
 from edge.courier import Courier
 from edge.courier.courier import Retained
 from edge.event import EventWriter, Identity, clock_body, model_body
@@ -27,7 +31,8 @@ from edge.judge import Judge
 from edge.ledger import Ledger
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
-from edge.messages import Birth, DeviceBirth, DeviceMessage, KeyBody, ModelBody
+from edge.logs import Recent
+from edge.messages import Birth, DeviceBirth, DeviceMessage, Health, KeyBody, ModelBody
 from edge.readings import Readings
 from edge.signing import SigningKey
 from edge.supervisor.device import Status
@@ -81,7 +86,14 @@ def _signing_key(data_dir: Path) -> tuple[SigningKey | None, str]:
 class Appliance:
     """Everything of one lane. `ready` is called once devices, judge, ledger and courier are under way."""
 
-    def __init__(self, config: Config, clock: Clock, chance: random.Random, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        chance: random.Random,
+        ready: Callable[[], None],
+        recent: Recent | None = None,
+    ) -> None:
         who = config.appliance
         self.config = config
         self._clock = clock
@@ -126,6 +138,18 @@ class Appliance:
             config.storage.quota_bytes,
         )
         self._judge.on_blind = self._blind
+        self._console = ConsoleSide(
+            config, self._identity, self._ledger, self._courier, clock, self._handlers(recent or Recent())
+        )
+
+    def _handlers(self, recent: Recent) -> dict[str, Handler]:
+        """Return who does what the console may ask for."""
+        where, basics = self.config.appliance.data_dir, (self.config, self._supervisor, self._judge, recent)
+        fetch = Fetch(where, self._ledger, self._clock, self.config.console.evidence_bytes_per_s)
+        return {**Basics(*basics, self._gather, self._courier.tell_all).handlers(), **fetch.handlers()}
+
+    def _gather(self) -> Health:
+        return self._health.gather(self._clock_watch.state())
 
     async def run(self) -> None:
         """Run until cancelled; what was asked of the ledger by then is written."""
@@ -142,6 +166,7 @@ class Appliance:
                     self._tell_health(),
                     self._tell_readings(),
                     self._watch_store(),
+                    self._console.run(),
                 ):
                     group.create_task(work)
                 self._ready()
@@ -156,7 +181,7 @@ class Appliance:
         said = [Retained("up/birth", self._birth(session))]
         for name, status in self._supervisor.status.items():
             said.append(Retained(f"up/device/{name}", self._device_message(name, status)))
-        said.append(Retained("up/health", self._health.gather(self._clock_watch.state()), qos=0))
+        said.append(Retained("up/health", self._gather(), qos=0))
         return said
 
     def _birth(self, session: str) -> Birth:
@@ -200,7 +225,7 @@ class Appliance:
 
     def _blind(self, reason: str) -> None:
         self._courier.audit("model self-test", "failed" if reason else "passed", reason or "the models see again")
-        self._courier.tell("up/health", self._health.gather(self._clock_watch.state()), qos=0)
+        self._courier.tell("up/health", self._gather(), qos=0)
 
     def _thresholds_changed(self, line: Calibration) -> None:
         points = f"normal {line.normal:g}, elevated {line.elevated:g}" if line.points else "the package's own"
@@ -217,7 +242,7 @@ class Appliance:
     async def _tell_health(self) -> None:
         while True:
             await asyncio.sleep(HEALTH_S)
-            self._courier.tell("up/health", self._health.gather(self._clock_watch.state()), qos=0)
+            self._courier.tell("up/health", self._gather(), qos=0)
 
     async def _watch_store(self) -> None:
         """Say at once when the store enters or leaves a bad state, to the console and on the devices that it stops."""
@@ -232,14 +257,16 @@ class Appliance:
             self._supervisor.store_changed(
                 None if state in (StoreState.OK, StoreState.RESERVE) else self._ledger.reason
             )
-            self._courier.tell("up/health", self._health.gather(self._clock_watch.state()), qos=0)
+            self._courier.tell("up/health", self._gather(), qos=0)
 
 
 async def serve(config: Config, ready: Callable[[], None]) -> None:
     """Run the appliance until SIGTERM or SIGINT. Raises LinkBusy where one runs on the same data directory."""
     lock = Lock(config.appliance.data_dir)
     loop = asyncio.get_running_loop()
-    appliance = Appliance(config, SystemClock(), random.Random(), ready)
+    recent = Recent()
+    logging.getLogger().addHandler(recent)
+    appliance = Appliance(config, SystemClock(), random.Random(), ready, recent)
     task = asyncio.create_task(appliance.run())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
@@ -247,4 +274,6 @@ async def serve(config: Config, ready: Callable[[], None]) -> None:
         await task
     except asyncio.CancelledError:
         log.info("stopped")
+    finally:
+        logging.getLogger().removeHandler(recent)
     del lock

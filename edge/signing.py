@@ -83,13 +83,20 @@ def is_signed(public_pem: bytes, data: bytes, signature: bytes) -> bool:
     return True
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise SealError("a name comes twice: two readers might read two messages")
+    return table
+
+
 def canonical(message: bytes) -> Any:
     """Return a JSON text as what RFC 8785 is to be applied to: every number a double, as ECMAScript reads it.
 
     Raises SealError.
     """
     try:
-        return json.loads(message, parse_int=float)
+        return json.loads(message, parse_int=float, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise SealError(str(error)) from None
 

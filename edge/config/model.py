@@ -53,8 +53,16 @@ class Console(_Section):
         description="file with the password; the password itself is never here",
     )
     insecure: bool = Field(default=False, description="allow mqtt:// beyond loopback: hits then travel in clear text")
+    command_keys_file: Path | None = Field(
+        default=None,
+        examples=["console-keys.pem"],
+        description="public keys (PEM, Ed25519); commands must then be signed by one of them",
+    )
     receipts: bool = Field(
         default=True, description="the console sends receipts; false: the broker's PUBACK ends a hit's way"
+    )
+    evidence_bytes_per_s: int = Field(
+        default=1_000_000, ge=1000, description="most bytes a second of evidence that the console has asked for"
     )
     backlog_per_s: float = Field(default=0, ge=0, description="most backlog hits a second after an outage; 0: no limit")
 

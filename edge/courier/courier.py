@@ -18,7 +18,7 @@ from drivers.clock import Clock
 from drivers.errors import EdgeError, LinkLost, StoreError
 from edge.config.model import Console
 from edge.courier.backoff import STABLE_NS, Backoff
-from edge.courier.link import TAKEN_OVER, UNSPECIFIED, BrokerRefused, Dropped, Limits, Link, Will
+from edge.courier.link import TAKEN_OVER, UNSPECIFIED, BrokerRefused, Dropped, Incoming, Limits, Link, Will
 from edge.courier.pump import EXPIRY_S, Pump
 from edge.down import MAX_BYTES, RECEIPT, Receipt
 from edge.event import Identity
@@ -49,7 +49,8 @@ class Retained:
 class Courier:
     """Runs for ever: connects, delivers, and connects again.
 
-    `present` returns what to say on every connect (birth and device states), given the session's id.
+    `present` returns what to say on every connect (birth and device states), given the session's id. `on_down` is
+    called with the kind of each message that is no receipt, and the message.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Courier:
         self.connected = False
         self.conflicts = 0
         self.last_error = ""
+        self.on_down: Callable[[str, Incoming], None] = lambda kind, message: None
         self._console = console
         self._identity = identity
         self._ledger = ledger
@@ -99,6 +101,20 @@ class Courier:
         if self.connected and self._link:
             with contextlib.suppress(LinkLost):
                 self._link.publish(self._identity.topic(topic), message.encoded(), qos=qos, retain=retain)
+
+    def send(self, note: Note) -> None:
+        """Publish a message now, where there is a connection: what the ledger could not take."""
+        if self.connected and self._link:
+            with contextlib.suppress(LinkLost):
+                topic = self._identity.topic(note.topic)
+                self._link.publish(topic, note.payload, correlation=note.correlation)
+
+    def tell_all(self) -> None:
+        """Say who and how this appliance is, as on every connect."""
+        if self.session is not None and self.connected:
+            self.tell("up/state", self._state("online"))
+            for said in self._present(self.session):
+                self.tell(said.topic, said.message, qos=said.qos)
 
     def tell_reading(self, topic: str, payload: bytes) -> None:
         """Publish a reading, at most once, where there is a connection."""
@@ -174,9 +190,7 @@ class Courier:
         self._told_aside.clear()
         log.info("connected to %s, MQTT %s", self._console.url, "5" if limits.version == 5 else "3.1.1")
         self._link.subscribe(self._identity.topic("down/#"))
-        self.tell("up/state", self._state("online"))
-        for said in self._present(self.session):
-            self.tell(said.topic, said.message, qos=said.qos)
+        self.tell_all()
         while self._lost is None:
             self._wake.clear()
             self._send(limits)
@@ -214,7 +228,7 @@ class Courier:
         if self._pump.too_large(out, topic):
             return
         try:
-            mid = self._link.publish(topic, out.payload, expiry_s=EXPIRY_S.get(out.cls, 0))
+            mid = self._link.publish(topic, out.payload, expiry_s=EXPIRY_S.get(out.cls, 0), correlation=out.correlation)
         except LinkLost as error:
             self._lost = self._lost or Dropped(0, str(error))
         else:
@@ -247,12 +261,12 @@ class Courier:
         self._lost = self._lost or dropped
         self._wake.set()
 
-    def _message(self, topic: str, payload: bytes, retained: bool) -> None:
-        rest = topic.removeprefix(self._identity.topic("down/"))
+    def _message(self, message: Incoming) -> None:
+        rest = message.topic.removeprefix(self._identity.topic("down/"))
         if rest == RECEIPT:
-            self._receipt(payload)
+            self._receipt(message.payload)
         else:
-            log.debug("nothing listens on %s", topic)
+            self.on_down(rest, message)
 
     def _receipt(self, payload: bytes) -> None:
         if len(payload) > MAX_BYTES[RECEIPT]:

@@ -82,6 +82,17 @@ class Dropped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message as it came; where it is to be answered, and with what on the answer, in MQTT 5."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
 def address(url: str) -> tuple[str, int, bool]:
     """Return (host, port, TLS) of an `mqtt://` or `mqtts://` URL. Raises ConfigError."""
     parts = urlsplit(url)
@@ -123,7 +134,7 @@ def password(console: Console) -> str | None:
         raise ConfigError(f"console.password_file: {console.password_file}: {error}") from None
 
 
-def _properties(packet: int, **values: int) -> Properties:
+def _properties(packet: int, **values: int | bytes) -> Properties:
     properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho types its client, not this class
     for name, value in values.items():
         setattr(properties, name, value)
@@ -162,7 +173,7 @@ class Link:
         console: Console,
         client_id: str,
         *,
-        on_message: Callable[[str, bytes, bool], None],
+        on_message: Callable[[Incoming], None],
         on_puback: Callable[[int, int], None],
         on_drop: Callable[[Dropped], None],
         version: int = 5,
@@ -235,11 +246,22 @@ class Link:
         """Whether anyone still listens to the broker."""
         return self._thread is not None and self._thread.is_alive()
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry_s: int = 0) -> int:
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry_s: int = 0,
+        correlation: bytes | None = None,
+    ) -> int:
         """Hand a message to the connection and return its packet id; `on_puback` tells of it. Raises LinkLost."""
         properties = None
-        if expiry_s and self._version == 5:
-            properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
+        if (expiry_s or correlation is not None) and self._version == 5:
+            expiry = {"MessageExpiryInterval": expiry_s} if expiry_s else {}
+            asked = {"CorrelationData": correlation} if correlation is not None else {}
+            properties = _properties(PacketTypes.PUBLISH, **expiry, **asked)
         info = self._client.publish(topic, payload, qos, retain, properties)
         if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise LinkLost(mqtt.error_string(info.rc))
@@ -318,7 +340,9 @@ class Link:
 
     def _message(self, _c: object, _u: object, message: mqtt.MQTTMessage) -> None:
         with contextlib.suppress(UnicodeDecodeError):  # a topic that is no text is none of ours
-            self._call(self._on_message, message.topic, message.payload, message.retain)
+            about = message.properties
+            asked = (getattr(about, "ResponseTopic", None), getattr(about, "CorrelationData", None))
+            self._call(self._on_message, Incoming(message.topic, bytes(message.payload), message.retain, *asked))
 
     def _published(self, _c: object, _u: object, mid: int, code: ReasonCode, _p: object) -> None:
         too_large = mid in self._client.too_large

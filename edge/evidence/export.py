@@ -37,23 +37,29 @@ def export(data_dir: Path, hit_id: str, out: Path, clock: Clock) -> dict[str, An
     """
     if out.exists():
         raise StoreError(f"{out} is there already; an evidence package is never written over")
-    rows = revisions(data_dir, hit_id)
-    files = _files(data_dir, rows)
-    key = SigningKey.of(data_dir)
-    manifest = _manifest(rows, files, key, clock)
-    files["manifest.json"] = _json(manifest)
-    files[KEY] = key.public_pem
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())).encode()
-    files[SUMS] = sums
-    files[SIGNATURE] = key.sign(sums)
+    manifest, package = packed(data_dir, hit_id, clock, whoami())
     partial = out.with_name(out.name + ".partial")
     try:
-        partial.write_bytes(_zip(files))
+        partial.write_bytes(package)
         partial.rename(out)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise StoreError(f"{out}: {error.strerror}") from error
     return manifest
+
+
+def packed(data_dir: Path, hit_id: str, clock: Clock, by: str) -> tuple[dict[str, Any], bytes]:
+    """Return a hit's evidence package with its manifest, exported by whom. Raises StoreError, as `export` does."""
+    rows = revisions(data_dir, hit_id)
+    files = _files(data_dir, rows)
+    key = SigningKey.of(data_dir)
+    manifest = _manifest(rows, files, key, clock, by)
+    files["manifest.json"] = _json(manifest)
+    files[KEY] = key.public_pem
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())).encode()
+    files[SUMS] = sums
+    files[SIGNATURE] = key.sign(sums)
+    return manifest, _zip(files)
 
 
 def _files(data_dir: Path, rows: list[HitRow]) -> dict[str, bytes]:
@@ -83,7 +89,7 @@ def _original(data_dir: Path, row: HitRow) -> bytes:
     return data
 
 
-def _manifest(rows: list[HitRow], files: dict[str, bytes], key: SigningKey, clock: Clock) -> dict[str, Any]:
+def _manifest(rows: list[HitRow], files: dict[str, bytes], key: SigningKey, clock: Clock, by: str) -> dict[str, Any]:
     last = rows[-1]
     data = json.loads(last.payload)["data"]
     return {
@@ -95,7 +101,7 @@ def _manifest(rows: list[HitRow], files: dict[str, bytes], key: SigningKey, cloc
         "chain": {"prev": last.prev.hex(), "hash": last.hash.hex()},
         "key_fingerprint": key.fingerprint,
         "exported_at": clock.now().rfc3339(),
-        "exported_by": whoami(),
+        "exported_by": by,
         "software": __version__,
         "note": "A detector's output is an indication, not a finding of fact.",
         "files": [

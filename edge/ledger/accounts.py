@@ -6,7 +6,7 @@ import copy
 import sqlite3
 from dataclasses import dataclass, field
 
-CLASS_SHARE = {"thumb": 0.10, "verdict": 0.05, "evidence": 0.05, "audit": 0.05}
+CLASS_SHARE = {"thumb": 0.10, "verdict": 0.05, "evidence": 0.05, "audit": 0.05, "reply": 0.05}
 """The part of the quota that each class of the outbox may take; also: which classes there are."""
 
 

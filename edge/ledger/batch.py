@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from drivers.clock import Clock
 from drivers.fsync import sync_folder, write_whole
 from edge.event import EventWriter
+from edge.ledger import acts
 from edge.ledger.chain import FIRST_LINK, sealed
-from edge.ledger.entries import Mark, Note, Record, Written
+from edge.ledger.entries import Entry, Mark, Note, Record, Written
 from edge.ledger.room import Room
 from edge.messages import EvidenceBody
 from edge.nouns import Evidence
@@ -48,7 +50,7 @@ class Batch:
     ) -> None:
         self.hits: list[int] = []
         self.notes: list[tuple[int, str]] = []
-        self._db = db
+        self.db = db
         self._folder = folder
         self._events = events
         self._clock = clock
@@ -59,10 +61,8 @@ class Batch:
         self._seq, self._prev = self._last()
 
     def _last(self) -> tuple[int, bytes]:
-        start = int(self._db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
-        row = self._db.execute(
-            "SELECT seq, hash FROM hit WHERE seq >= ? ORDER BY seq DESC LIMIT 1", (start,)
-        ).fetchone()
+        start = int(self.db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
+        row = self.db.execute("SELECT seq, hash FROM hit WHERE seq >= ? ORDER BY seq DESC LIMIT 1", (start,)).fetchone()
         return row or (start - 1, FIRST_LINK)
 
     def write_evidence(self, records: list[Record]) -> None:
@@ -83,46 +83,57 @@ class Batch:
         for folder in folders:
             sync_folder(folder)
 
-    def write(self, entry: Record | Note) -> Written:
+    def now_ns(self) -> int:
+        """Return the wall time, in Unix nanoseconds."""
+        return self._clock.now().wall_ns
+
+    def act(self, kind: str, hit_id: str | None, body: dict[str, Any]) -> int:
+        """Add what was done to the chain of acts and return its number."""
+        return acts.append(self.db, self.now_ns(), kind, hit_id, body, self._key)
+
+    def write(self, entry: Entry) -> Written:
         """Insert one entry's rows; return what its asker is told after the commit."""
         if isinstance(entry, Note):
-            self._note(entry.cls, entry.topic, entry.payload)
+            self.note(entry)
             return Written(None)
+        if not isinstance(entry, Record):
+            return Written(None, answer=entry.write(self))
         if entry.key is not None and not self._first_time(entry):
             return Written(None, repeated=True)
         seq = self._hit(entry) if entry.hit else None
         if entry.verdict is not None:
-            self._note("verdict", f"up/verdict/{entry.device}", entry.verdict)
+            self.note(Note("verdict", f"up/verdict/{entry.device}", entry.verdict))
         if entry.hit and entry.thumb is not None:
             if self._lean:
                 self._room.accounts.dropped["thumb"] += 1
             else:
-                self._note("thumb", f"up/thumb/{entry.hit.hit_id}", entry.thumb)
+                self.note(Note("thumb", f"up/thumb/{entry.hit.hit_id}", entry.thumb))
         return Written(seq)
 
     def _first_time(self, record: Record) -> bool:
         now = self._clock.now().wall_ns
         kept = record.verdict if record.answer_repeats else None
-        inserted = self._db.execute(
+        inserted = self.db.execute(
             "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", (record.device, record.key, now, kept)
         )
         if inserted.rowcount:
             return True
-        verdict = self._db.execute(
+        verdict = self.db.execute(
             "SELECT verdict FROM seen WHERE device=? AND key=?", (record.device, record.key)
         ).fetchone()[0]
         if verdict is not None and record.answer_repeats:
-            self._note("verdict", f"up/verdict/{record.device}", verdict)
+            self.note(Note("verdict", f"up/verdict/{record.device}", verdict))
         return False
 
-    def _note(self, cls: str, topic: str, payload: bytes) -> None:
-        now = self._clock.now().wall_ns
-        row = self._db.execute(
-            "INSERT INTO outbox (class, topic, payload, created_ns) VALUES (?, ?, ?, ?)", (cls, topic, payload, now)
+    def note(self, note: Note) -> None:
+        """Put a message into the outbox."""
+        row = self.db.execute(
+            "INSERT INTO outbox (class, topic, payload, created_ns, correlation) VALUES (?, ?, ?, ?, ?)",
+            (note.cls, note.topic, note.payload, self.now_ns(), note.correlation),
         )
         assert row.lastrowid is not None
-        self.notes.append((row.lastrowid, cls))
-        self._room.accounts.added(cls, len(payload))
+        self.notes.append((row.lastrowid, note.cls))
+        self._room.accounts.added(note.cls, len(note.payload))
 
     def _hit(self, record: Record) -> int:
         hit = record.hit
@@ -134,7 +145,7 @@ class Batch:
         event = self._events.hit(hit, seq, committed, body)
         payload, link = sealed(event, self._prev, hit.raw, digest, self._key)
         report = report_json(hit)
-        self._db.execute(
+        self.db.execute(
             "INSERT INTO hit (seq, hit_id, rev, device, scan_id, observed_ns, committed_ns, payload, report, raw,"
             " evidence, prev, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -165,8 +176,8 @@ class Batch:
         if evidence is None or digest is None:
             return None
         size = len(evidence.original)
-        kept = self._db.execute("SELECT 1 FROM evidence WHERE sha256=? AND purged_ns IS NULL", (digest,)).fetchone()
-        self._db.execute(
+        kept = self.db.execute("SELECT 1 FROM evidence WHERE sha256=? AND purged_ns IS NULL", (digest,)).fetchone()
+        self.db.execute(
             "INSERT INTO evidence (sha256, path, media_type, bytes, created_ns) VALUES (?,?,?,?,?)"
             " ON CONFLICT (sha256) DO UPDATE SET purged_ns=NULL, created_ns=excluded.created_ns",
             (digest, evidence_path(digest), evidence.media_type, size, now_ns),
@@ -178,7 +189,7 @@ class Batch:
     def write_marks(self, marks: Mark) -> None:
         """Write what became of messages that are on their way; a mark made twice is made once."""
         now = self._clock.now().wall_ns
-        run = self._db.executemany
+        run = self.db.executemany
         run("UPDATE hit SET sent_ns=? WHERE seq=? AND sent_ns IS NULL", [(now, seq) for seq in marks.sent])
         for seq in marks.received:
             self._received(seq, now)
@@ -192,12 +203,12 @@ class Batch:
 
     def _received(self, seq: int, now_ns: int) -> None:
         accounts = self._room.accounts
-        row = self._db.execute(
+        row = self.db.execute(
             "SELECT length(payload), set_aside IS NOT NULL FROM hit WHERE seq=? AND received_ns IS NULL", (seq,)
         ).fetchone()
         if row is None:
             return
-        self._db.execute(
+        self.db.execute(
             "UPDATE hit SET received_ns=?, sent_ns=coalesce(sent_ns, ?), set_aside=NULL WHERE seq=?",
             (now_ns, now_ns, seq),
         )
@@ -206,10 +217,10 @@ class Batch:
         accounts.set_aside -= row[1]
 
     def _aside(self, sql: str, mark: tuple[str, int]) -> None:
-        self._room.accounts.set_aside += self._db.execute(sql, mark).rowcount
+        self._room.accounts.set_aside += self.db.execute(sql, mark).rowcount
 
     def _done(self, row_id: int) -> None:
-        gone = self._db.execute(
+        gone = self.db.execute(
             "DELETE FROM outbox WHERE id=? RETURNING class, length(payload), set_aside IS NOT NULL", (row_id,)
         ).fetchone()
         if gone:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from edge.nouns import Hit
 
-OutboxClass = Literal["verdict", "thumb", "evidence", "audit"]
+if TYPE_CHECKING:
+    from edge.ledger.batch import Batch
+
+OutboxClass = Literal["verdict", "thumb", "evidence", "audit", "reply"]
 
 
 class StoreState(StrEnum):
@@ -39,6 +42,21 @@ class Note:
     cls: OutboxClass
     topic: str
     payload: bytes
+    correlation: bytes | None = None
+
+
+class Deed(Protocol):
+    """Something else that is written in one piece: a command's answer, a disposition with its hold."""
+
+    @property
+    def what(self) -> str:
+        """Name it, for the log."""
+
+    def write(self, batch: Batch) -> object:
+        """Write it within the batch's transaction, in the ledger's thread; return what its asker is told."""
+
+
+Entry = Record | Note | Deed
 
 
 @dataclass(slots=True)
@@ -62,7 +80,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A record on disk: the hit's sequence number where there is one; `repeated` where its key was known already."""
+    """What is on disk: a hit's sequence number; `repeated` where the key was known already; what a deed returned."""
 
     seq: int | None
     repeated: bool = False
+    answer: object = None

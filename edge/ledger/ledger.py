@@ -18,7 +18,7 @@ from edge.event import EventWriter
 from edge.ledger import store
 from edge.ledger.accounts import Accounts
 from edge.ledger.batch import Batch
-from edge.ledger.entries import Mark, Note, Record, StoreState, Written
+from edge.ledger.entries import Entry, Mark, Note, Record, StoreState, Written
 from edge.ledger.room import BALLAST_BYTES, NS_PER_DAY, Room, drop_ballast
 from edge.signing import SigningKey
 
@@ -38,7 +38,7 @@ LEAVE_FULL_BYTES = BALLAST_BYTES // 4
 
 @dataclass(slots=True)
 class _Asked:
-    entry: Record | Note
+    entry: Entry
     done: asyncio.Future[Written]
 
 
@@ -62,8 +62,14 @@ def _is_of_the_entry(error: Exception) -> bool:
     return not isinstance(error, (OSError, MemoryError))
 
 
-def _name(entry: Record | Note) -> str:
-    return f"a message on {entry.topic}" if isinstance(entry, Note) else f"what {entry.device} saw"
+def _name(entry: Entry) -> str:
+    match entry:
+        case Note():
+            return f"a message on {entry.topic}"
+        case Record():
+            return f"what {entry.device} saw"
+        case _:
+            return entry.what
 
 
 class Ledger:
@@ -134,7 +140,7 @@ class Ledger:
             self._enter_bad(error)
         self._thread.start()
 
-    def commit(self, entry: Record | Note) -> asyncio.Future[Written]:
+    def commit(self, entry: Entry) -> asyncio.Future[Written]:
         """Ask for an entry to be written; the future is done once it is on the disk.
 
         It fails with StoreFull where there is no room for it, StoreRejected where it can never be written as it is,

@@ -33,6 +33,7 @@ class Outgoing:
     payload: bytes
     hit_id: str = ""
     rev: int = 0
+    correlation: bytes | None = None
 
 
 PAGE = 500
@@ -76,16 +77,20 @@ class Reader:
     def notes_after(self, number: int, cls: str, limit: int, up_to: int) -> list[Outgoing]:
         """Return messages of a class above `number`, in order."""
         rows = self._rows(
-            "SELECT id, topic, payload FROM outbox WHERE class=? AND set_aside IS NULL AND id > ? AND id <= ?"
-            " ORDER BY id LIMIT ?",
+            "SELECT id, topic, payload, correlation FROM outbox WHERE class=? AND set_aside IS NULL"
+            " AND id > ? AND id <= ? ORDER BY id LIMIT ?",
             *(cls, number, up_to, limit),
         )
-        return [Outgoing(i, cls, topic, payload) for i, topic, payload in rows]
+        return [Outgoing(i, cls, topic, payload, correlation=asked) for i, topic, payload, asked in rows]
 
     def note(self, number: int) -> Outgoing | None:
         """Return a message that is still on its way."""
-        rows = self._rows("SELECT id, class, topic, payload FROM outbox WHERE id=? AND set_aside IS NULL", number)
-        return Outgoing(*rows[0]) if rows else None
+        rows = self._rows(
+            "SELECT id, class, topic, payload, correlation FROM outbox WHERE id=? AND set_aside IS NULL", number
+        )
+        return next(
+            (Outgoing(i, cls, topic, payload, correlation=asked) for i, cls, topic, payload, asked in rows), None
+        )
 
     def last(self) -> tuple[int, int]:
         """Return the highest sequence number of a hit and the highest id of another message."""

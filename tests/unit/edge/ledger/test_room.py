@@ -40,7 +40,7 @@ async def test_a_class_over_its_share_loses_its_oldest(make_ledger, ask):
     assert 40 <= len(verdicts) <= 52
     assert sorted(verdicts) == list(range(60 - len(verdicts), 60))
     assert ask("SELECT count(*) FROM outbox WHERE class='thumb'") == [(60,)]
-    assert ledger.accounts.dropped == {"thumb": 0, "verdict": 60 - len(verdicts), "evidence": 0, "audit": 0}
+    assert ledger.accounts.dropped == {"thumb": 0, "verdict": 60 - len(verdicts), "evidence": 0, "audit": 0, "reply": 0}
     assert ledger.accounts.rows["verdict"] == len(verdicts)
 
 
