@@ -23,8 +23,8 @@ from drivers.outgoing import Outgoing
 READ_BYTES = 4096
 OPEN_S = 5.0
 IDLE_S = 30.0
-#: What there is to complain of stands for so long after the last of it.
-COMPLAINT_S = 60.0
+#: What there is to complain of stands until so many codes came well since, or for so long.
+WELL_CODES, COMPLAINT_S = 3, 60.0
 #: An inconsistent document is one hit, however often it is read within this of the last time.
 DOCUMENT_S = 60.0
 #: How long a probe waits for somebody to have a code read.
@@ -74,6 +74,7 @@ class CodereaderDriver(Driver):
         self._outgoing = Outgoing()
         self._repeats, self._documents = Repeats(), Repeats()
         self._complaint: tuple[str, str, float] | None = None
+        self._well = 0
 
     async def run(self, port: Port) -> None:
         """Listen until cancelled; see `Driver.run`. Raises LinkError, or ProtocolError where it is no input device."""
@@ -115,6 +116,7 @@ class CodereaderDriver(Driver):
         if self._outgoing.full:
             self._complain("overrun", "the appliance does not take readings as fast as they come: codes are missed")
             return
+        self._well += 1
         self._outgoing.push(port, reading_of(found, at, self._settings))
 
     def _is_repeat(self, found: Found, heard: str | Button, now_s: float) -> bool:
@@ -131,9 +133,10 @@ class CodereaderDriver(Driver):
 
     def _complain(self, code: str, reason: str) -> None:
         self._complaint = (code, reason, asyncio.get_running_loop().time() + COMPLAINT_S)
+        self._well = 0
 
     def _say(self, port: Port, facts: Facts) -> None:
-        if self._complaint and asyncio.get_running_loop().time() < self._complaint[2]:
+        if self._complaint and self._well < WELL_CODES and asyncio.get_running_loop().time() < self._complaint[2]:
             port.state(DeviceState.DEGRADED, self._complaint[1], self._complaint[0], **facts)
         else:
             port.state(DeviceState.UP, "", "", **facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
 
 from pydantic import ValidationError
 
@@ -75,6 +76,23 @@ def rpm_lines(data: bytes) -> None:
         portal.see(line, AT)
 
 
+def codes(data: bytes) -> None:
+    """What a code reader sends on its line: tags, boarding passes, parcels, documents."""
+    from drivers.codereader.codec import Interpreter
+    from drivers.codereader.splitter import Splitter
+
+    interpreter = Interpreter()
+    for code in Splitter().feed(data):
+        interpreter.take(code, 0, date(2026, 11, 21))
+
+
+def keys(data: bytes) -> None:
+    """What a code reader types as a keyboard."""
+    from drivers.codereader.keys import KeyDecoder, Layout
+
+    list(KeyDecoder(Layout.FR).feed(data))
+
+
 def _whole(pictures: Iterable[object]) -> None:
     for picture in pictures:
         size = picture.rows * picture.columns * picture.channels * picture.bytes_per_value  # type: ignore[attr-defined]
@@ -90,5 +108,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "llrp": (llrp, (ProtocolError,)),
     "m100": (m100, ()),
     "reader18": (reader18, ()),
+    "codes": (codes, ()),
+    "keys": (keys, (ProtocolError,)),
     "rpm-lines": (rpm_lines, ()),
 }

@@ -238,8 +238,12 @@ async def test_noise_doubled_bytes_and_splits_lose_tags_but_make_none(port, tmp_
                 await port.rounds_more(1)
         line.send(b"\r]I00000000001\r")
         await port.until(lambda: "0000000001" in tags(port))
+        line.send(b"]I0\xff\r")
         await port.until(lambda: port.last and port.last.code == "unreadable")
-    assert tags(port) <= sent | {"0000000001"}
+        for number in range(2, 6):
+            line.send(f"]I0000000000{number}\r".encode())
+        await port.until(lambda: port.last and port.last.state is DeviceState.UP)
+    assert tags(port) <= sent | {f"000000000{number}" for number in range(1, 6)}
     assert len(tags(port)) > 60
     assert not port.errors
 
