@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from drivers import wire
 from drivers.clock import Stamp
 from drivers.errors import ProtocolError
-from edge.messages import Receipt
+from edge.down import Receipt
 
 AT = Stamp(1_700_000_000_000_000_000, 1)
 
