@@ -16,7 +16,17 @@ from drivers.dicos.pixels import Unjudgeable, pixels
 from drivers.dicos.uids import FILE_META_VERSION, IMAGES, IMPLEMENTATION, KEPT, is_of_person
 from drivers.errors import ProtocolError
 
-__all__ = ["MEDIA_TYPE", "NotDicom", "PersonImage", "Unjudgeable", "identity", "part10", "read_file", "read_stored"]
+__all__ = [
+    "MEDIA_TYPE",
+    "NotDicom",
+    "PersonImage",
+    "Unjudgeable",
+    "identity",
+    "part10",
+    "read_file",
+    "read_kept",
+    "read_stored",
+]
 
 MEDIA_TYPE = "application/dicom"
 MAX_WORD_CHARS = 128
@@ -25,6 +35,7 @@ _PREAMBLE = bytes(128) + b"DICM"
 _TRANSFER_SYNTAX = 0x00020010
 _SOP_CLASS, _SOP_INSTANCE, _STUDY = 0x00080016, 0x00080018, 0x0020000D
 _IMAGE_TYPE, _MODALITY = 0x00080008, 0x00080060
+_INSTANCE_NUMBER = 0x00200013
 _OOI_ID, _OOI_ID_TYPE = 0x00100020, 0x00100022
 _RELATIONSHIP, _RELATIONSHIP_SIGN = 0x00281040, 0x00281041
 _PIXEL_SPACING, _IMAGER_PIXEL_SPACING = 0x00280030, 0x00181164
@@ -76,7 +87,27 @@ def read_stored(
     _refuse_person(found, sop_class)
     version = _word(found, _DICOS_VERSION) or "V03"
     original = part10(dataset, sop_class, sop_instance, transfer_syntax, version, calling_ae_title)
+    return _kept(found, original, hashlib.sha256(dataset).hexdigest(), sop_instance, transfer_syntax, at)
+
+
+def read_kept(original: bytes, at: Stamp) -> tuple[Scan, int]:
+    """Return the scan in a file of `part10`'s as `read_stored` does, and its Instance Number, 0 where it has none.
+
+    Raises PersonImage as that does.
+    """
+    meta, start = file_meta(original)
+    syntax = meta.text(_TRANSFER_SYNTAX) or ""
+    dataset = memoryview(original)[start:]
+    found = data_set(dataset, syntax)
+    _refuse_person(found, _word(meta, 0x00020002))
     digest = hashlib.sha256(dataset).hexdigest()
+    number = _word(found, _INSTANCE_NUMBER) or ""
+    is_one = number.isascii() and number.isdigit()
+    scan = _kept(found, original, digest, _word(meta, 0x00020003) or "", syntax, at)
+    return scan, int(number) if is_one else 0
+
+
+def _kept(found: DataSet, original: bytes, digest: str, sop_instance: str, transfer_syntax: str, at: Stamp) -> Scan:
     if found.damage or not found.elements:
         problem = f"a damaged DICOM object: {found.damage or 'it is empty'}"
         return _scan(found, original, digest, sop_instance, at, (), problem)

@@ -9,8 +9,8 @@ import logging
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from drivers.contract import DeviceState, Driver, Outcome, Port, ProbeReport, Scan
-from drivers.dicos import codec
+from drivers.contract import DeviceState, Driver, Port, ProbeReport
+from drivers.dicos.counter import NO_ANSWER, Counter, Refused
 from drivers.dicos.pdu import TooLarge
 from drivers.dicos.scp import SUCCESS, Scp, Stored, prepare_pynetdicom
 from drivers.dicos.settings import DicosSettings
@@ -19,13 +19,9 @@ from drivers.ports import holder
 
 log = logging.getLogger("jaitf.dicos")
 
-OUT_OF_RESOURCES = 0xA700
-SOP_CLASS_NOT_SUPPORTED = 0x0122
-CANNOT_UNDERSTAND = 0xC000
-WATCH_S = 1.0
+WATCH_S = 0.25
 SAME_NEWS_NS = 60 * 10**9
 MAX_NEWS = 100
-NO_ANSWER = "no-answer"
 #: What leaves an item without a verdict: the device says so until the next scan is through.
 UNJUDGED = (NO_ANSWER, TooLarge.code)
 
@@ -66,27 +62,25 @@ class _Session:
     def __init__(self, settings: DicosSettings, port: Port, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
         self._port = port
-        self._loop = loop
         self._scp = Scp(settings, self._store, self._refused)
         self._facts = {"ae_title": settings.ae_title}
-        self._emitting: set[asyncio.Task[Outcome] | None] = set()
         self._said_ns: dict[tuple[str, str], int] = {}
+        self._loop = loop
+        self._counter = Counter(settings, port, loop, self._up)
 
     async def run(self) -> None:
         """Serve until cancelled. Raises as the driver does."""
+        await asyncio.to_thread(self._counter.open)
         self._facts["listen"] = self._scp.start()
         try:
             self._up()
             while self._scp.alive:
                 self._port.progress()
+                self._counter.emit_due()
                 await asyncio.sleep(WATCH_S)
             raise LinkLost(f"{self._settings.listen}: the server ended by itself")
-        except asyncio.CancelledError:
-            for task in self._emitting:
-                if task:
-                    task.cancel()
-            raise
         finally:
+            self._counter.close()
             await asyncio.to_thread(self._scp.stop)
 
     def _up(self) -> None:
@@ -96,59 +90,12 @@ class _Session:
         self._port.state(DeviceState.DEGRADED, reason, code, **self._facts)
 
     def _store(self, stored: Stored) -> int:
-        """Take one object, in a thread of the SCP's; return its status once the core has it, or will not have it."""
+        """Take one object, in a thread of the SCP's; return its status."""
         try:
-            scan = codec.read_stored(
-                stored.dataset,
-                stored.sop_class,
-                stored.instance,
-                stored.transfer_syntax,
-                self._port.clock.now(),
-                stored.calling_ae_title,
-            )
-        except codec.PersonImage:
-            stored.done()
-            reason = "it sent a picture of a person; nothing of it was kept"
-            self._refused(stored.calling_ae_title, reason, codec.PersonImage.code)
-            return SOP_CLASS_NOT_SUPPORTED
-        except Exception:
-            # A fault of ours. It must not end the association without an answer, nor keep the room of the object.
-            stored.done()
-            log.exception("an object could not be read")
-            return CANNOT_UNDERSTAND
-        return self._answered(scan, stored)
-
-    def _answered(self, scan: Scan, stored: Stored) -> int:
-        emission = self._emit(scan)
-        try:
-            # Never cancelled from here: half a message would cut the wire to the core.
-            future = asyncio.run_coroutine_threadsafe(emission, self._loop)
-        except RuntimeError:  # the loop is closed: this process is ending
-            emission.close()
-            stored.done()
-            return OUT_OF_RESOURCES
-        future.add_done_callback(lambda _: stored.done())
-        try:
-            outcome = future.result(self._settings.answer_s)
-        except TimeoutError:
-            # The core's answer counts whenever it comes: sent again, the object is known.
-            reason = f"no verdict within {self._settings.answer_s:g} s: the scanner was told to send again"
-            self._refused(stored.calling_ae_title, reason, NO_ANSWER)
-            return OUT_OF_RESOURCES
-        except Exception as error:  # noqa: BLE001 - the core or the loop is gone, and the scanner is to try again
-            log.info("an object was not taken: %r", error)
-            return OUT_OF_RESOURCES
-        return SUCCESS if outcome in (Outcome.COMMITTED, Outcome.REPEATED) else OUT_OF_RESOURCES
-
-    async def _emit(self, scan: Scan) -> Outcome:
-        task = asyncio.current_task()
-        self._emitting.add(task)
-        try:
-            outcome = await self._port.emit(scan)
-        finally:
-            self._emitting.discard(task)
-        self._up()
-        return outcome
+            return self._counter.take(stored)
+        except Refused as refused:
+            self._refused(stored.calling_ae_title, str(refused), refused.code)
+            return refused.status
 
     def _refused(self, peer: str, reason: str, code: str) -> None:
         """Say what was refused, the same thing once a minute; in a thread of the SCP's."""

@@ -50,6 +50,16 @@ class DicosSettings(Settings):
     idle_s: float = Field(
         120, ge=1, le=86_400, description="a connection without a word for this long is closed; longer than answer_s"
     )
+    views: int = Field(
+        1, ge=1, le=8, description="pictures from different sides that make one scan; 1: each is judged at once"
+    )
+    dual_energy: bool = Field(False, description="each view comes as two objects, low and high energy")
+    join_s: float = Field(
+        10,
+        ge=0.1,
+        le=600,
+        description="how long a scan waits for its missing objects; then an alarm stands, else it is unknown",
+    )
     answer_s: float = Field(
         25, ge=1, le=600, description="longest wait for a verdict; then the scanner is told to send again later"
     )

@@ -170,7 +170,7 @@ async def test_an_association_that_breaks_off_anywhere(end: int, tmp_path: Path)
 async def test_another_dialect_is_rejected_and_not_misunderstood(tmp_path: Path) -> None:
     async with listening(tmp_path) as (core, port):
         async with Scanner.connected(port) as dicos:
-            dicos.writer.write(associate_rq(DX_FOR_PROCESSING, application="1.2.840.10008.3.1.1.1.3"))
+            dicos.writer.write(associate_rq(DX_FOR_PROCESSING, application="1.2.840.10008.3.1.1.1.9"))
             kind, body = await dicos.pdu()
             assert (kind, body) == (3, b"\0\1\1\2"), "rejected, permanently, application context name not supported"
             await dicos.ended()

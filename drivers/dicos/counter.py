@@ -1,0 +1,163 @@
+"""Where objects are handed in: what becomes of each, and what its scanner is answered.
+
+`take` runs in threads of the SCP's, everything that touches the port in the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from drivers.contract import Outcome, Port, Scan
+from drivers.dicos import codec
+from drivers.dicos.joiner import Group, Joiner, Plan
+from drivers.dicos.known import Known
+from drivers.dicos.scp import SUCCESS, Stored
+from drivers.dicos.settings import DicosSettings
+from drivers.errors import StoreFull
+
+log = logging.getLogger("jaitf.dicos")
+
+OUT_OF_RESOURCES = 0xA700
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+CANNOT_UNDERSTAND = 0xC000
+NO_ANSWER = "no-answer"
+
+
+class Refused(Exception):
+    """An object is not taken: the C-STORE status for its scanner, and a code for the log."""
+
+    def __init__(self, status: int, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+
+
+class Counter:
+    """Takes objects from when it is opened until it is closed; `well` is called once the core took a scan."""
+
+    def __init__(
+        self, settings: DicosSettings, port: Port, loop: asyncio.AbstractEventLoop, well: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._port = port
+        self._loop = loop
+        self._well = well
+        self._plan = Plan(settings.views, settings.dual_energy, settings.join_s)
+        self._joiner = Joiner(port.state_dir / "waiting", self._plan, port.clock)
+        self._known = Known(port.state_dir / "known.jsonl")
+        self._working: set[asyncio.Task[Any]] = set()
+
+    def open(self) -> None:
+        """Take up what waited when the process before this one ended. Raises OSError."""
+        self._joiner.load()
+
+    def close(self) -> None:
+        """Give up what is under way; the core's answers to it are of no use any more."""
+        for task in self._working:
+            task.cancel()
+
+    def emit_due(self) -> None:
+        """Emit the scans that waited long enough for what is missing of them; in the event loop."""
+        for group in self._joiner.due():
+            self._start(self._emit_group(group))
+
+    def take(self, stored: Stored) -> int:
+        """Take one object, and return its status once the core has it, or it waits on the disk. Raises Refused."""
+        scan = self._read(stored)
+        if not (self._plan.joins and scan.pictures and scan.scan_id):
+            return self._answer(self._emit(scan), stored)
+        if whole := self._known.get(scan.key):
+            return self._answer(self._emit(replace(scan, key=whole)), stored)
+        try:
+            group = self._joiner.put(scan)
+        except (StoreFull, OSError) as error:
+            stored.done()
+            reason = f"it cannot wait for the rest of its scan: {error}"
+            raise Refused(OUT_OF_RESOURCES, reason, StoreFull.code) from error
+        if group is None:
+            stored.done()
+            return SUCCESS
+        return self._answer(self._emit_group(group), stored)
+
+    def _read(self, stored: Stored) -> Scan:
+        now = self._port.clock.now()
+        try:
+            return codec.read_stored(
+                stored.dataset,
+                stored.sop_class,
+                stored.instance,
+                stored.transfer_syntax,
+                now,
+                stored.calling_ae_title,
+            )
+        except codec.PersonImage as error:
+            stored.done()
+            reason = "it sent a picture of a person; nothing of it was kept"
+            raise Refused(SOP_CLASS_NOT_SUPPORTED, reason, codec.PersonImage.code) from error
+        except Exception as error:
+            # A fault of ours. It must not end the association without an answer, nor keep the room of the object.
+            stored.done()
+            log.exception("an object could not be read")
+            raise Refused(CANNOT_UNDERSTAND, "a fault of this driver; the log has it", "internal") from error
+
+    def _answer(self, emission: Coroutine[Any, Any, Outcome], stored: Stored) -> int:
+        try:
+            # Never cancelled from here: half a message would cut the wire to the core.
+            future: Future[Outcome] = asyncio.run_coroutine_threadsafe(self._tracked(emission), self._loop)
+        except RuntimeError:  # the loop is closed: this process is ending
+            emission.close()
+            stored.done()
+            return OUT_OF_RESOURCES
+        future.add_done_callback(lambda _: stored.done())
+        try:
+            outcome = future.result(self._settings.answer_s)
+        except TimeoutError:
+            # The core's answer counts whenever it comes: sent again, the object is known.
+            reason = f"no verdict within {self._settings.answer_s:g} s: the scanner was told to send again"
+            raise Refused(OUT_OF_RESOURCES, reason, NO_ANSWER) from None
+        except Exception as error:  # noqa: BLE001 - the core or the loop is gone, and the scanner is to try again
+            log.info("an object was not taken: %r", error)
+            return OUT_OF_RESOURCES
+        return SUCCESS if outcome in (Outcome.COMMITTED, Outcome.REPEATED) else OUT_OF_RESOURCES
+
+    async def _emit(self, scan: Scan) -> Outcome:
+        outcome = (await self._port.screen(scan)).outcome
+        self._well()
+        return outcome
+
+    async def _emit_group(self, group: Group) -> Outcome:
+        """Emit a joined scan; one that the core does not take is emitted again later, for its objects are answered."""
+        outcome = Outcome.REFUSED
+        try:
+            scan = await asyncio.to_thread(self._joiner.scan, group)
+            outcome = await self._emit(scan)
+        finally:
+            if outcome is Outcome.REFUSED:
+                self._joiner.again(group)
+        if outcome is Outcome.REFUSED:
+            return outcome
+        self._known.add(await asyncio.to_thread(self._joiner.done, group), scan.key)
+        return outcome
+
+    def _start(self, work: Coroutine[Any, Any, Outcome]) -> None:
+        task = self._loop.create_task(self._tracked(work))
+        task.add_done_callback(_log_failure)
+
+    async def _tracked(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+        task = asyncio.current_task()
+        assert task is not None
+        self._working.add(task)
+        try:
+            return await work
+        finally:
+            self._working.discard(task)
+
+
+def _log_failure(task: asyncio.Task[Outcome]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.warning("a scan that waited could not be emitted; it is tried again: %r", error)
