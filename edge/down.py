@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from edge import codes
 
@@ -49,6 +58,13 @@ def moment_ns(text: str) -> int:
     """Return a time of these messages in Unix nanoseconds."""
     at = datetime.fromisoformat(text)
     return int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return what is wrong with a message, first of all, and nothing of what was sent."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part)[:40] for part in found["loc"][:4])
+    return f"{where}: {found['msg']}" if where else str(found["msg"])
 
 
 class Asked(BaseModel):

@@ -53,13 +53,15 @@ def verify(
         findings = verify_package(file, key)
     else:
         from edge.config.load import find, load
-        from edge.evidence.rows import bad_signatures, broken_links, changed_files
+        from edge.evidence.rows import bad_signatures, broken_links, changed_files, wrong_acts
 
         data_dir = load(find(config)).appliance.data_dir
         findings = [Finding(False, problem) for problem in broken_links(data_dir)]
         findings = findings or [Finding(True, "the ledger's chain is whole")]
         forged = [Finding(False, problem) for problem in bad_signatures(data_dir)]
         findings += forged or [Finding(True, "every signed hit carries this appliance's signature")]
+        acts = [Finding(False, problem) for problem in wrong_acts(data_dir)]
+        findings += acts or [Finding(True, "the chain of what was done about hits is whole")]
         changed = [Finding(False, problem) for problem in changed_files(data_dir)]
         findings += changed or [Finding(True, "every evidence file is the one that was committed")]
     for finding in findings:

@@ -18,7 +18,7 @@ from drivers.errors import EdgeError, StoreError
 from edge.commands.args import COMMANDS, Args
 from edge.commands.authority import ConsoleKeys
 from edge.courier.link import Incoming
-from edge.down import COMMAND, MAX_BYTES, Command, moment_ns
+from edge.down import COMMAND, MAX_BYTES, Command, first_problem, moment_ns
 from edge.event import Identity
 from edge.ledger import Ledger, Note
 from edge.ledger.batch import Batch
@@ -213,7 +213,7 @@ class Desk:
         try:
             return Command.model_validate_json(message.payload)
         except ValidationError as error:
-            raise Refused("malformed", _first(error)) from None
+            raise Refused("malformed", first_problem(error)) from None
 
     def _check_sender(self, message: Incoming, command: Command) -> None:
         if message.retained:
@@ -254,7 +254,7 @@ class Desk:
         try:
             args: Args = args_class.model_validate(command.args)
         except ValidationError as error:
-            return Answer("rejected", "malformed-args", _first(error))
+            return Answer("rejected", "malformed-args", first_problem(error))
         return await self._guarded(handler(Call(name, command.issued_by, command.transaction, args)))
 
     async def _guarded(self, work: Awaitable[Answer]) -> Answer:
@@ -317,13 +317,6 @@ class Desk:
     def _audit(self, what: str, by: str, outcome: str, detail: str) -> Note:
         line = Audit(at=self._clock.now().rfc3339(), what=what, by=by, outcome=outcome, detail=detail)
         return Note("audit", "up/audit", line.encoded())
-
-
-def _first(error: ValidationError) -> str:
-    """Return what is wrong, first of all, without what was sent."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in found["loc"])
-    return f"{where}: {found['msg']}" if where else str(found["msg"])
 
 
 def _transaction(payload: bytes) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from drivers.errors import ModelError, StoreError
 from edge import signing
 from edge.config.model import Config
 from edge.doctor.finding import Finding, fail, ok, warn
-from edge.evidence.rows import broken_links
+from edge.evidence.rows import broken_links, wrong_acts
 from edge.ledger.reader import Reader
 from edge.ledger.store import FILE, connect_read_only
 
@@ -50,11 +50,13 @@ def ledger(config: Config) -> Iterator[Finding]:
 
 def _chain(config: Config) -> Iterator[Finding]:
     """Say whether the hits are still those that were committed, in their order."""
-    broken = list(islice(broken_links(config.appliance.data_dir), SHOWN_LINKS))
+    folder = config.appliance.data_dir
+    acts = wrong_acts(folder) if (folder / signing.FILE).exists() else iter(())
+    broken = list(islice(chain(broken_links(folder), acts), SHOWN_LINKS))
     for what in broken:
-        yield fail(f"the chain of hits is broken: {what}", "keep this disk as it is, and tell the task force")
+        yield fail(f"a chain is broken: {what}", "keep this disk as it is, and tell the task force")
     if not broken:
-        yield ok("the chain of hits is whole")
+        yield ok("the chains of hits, and of what was done about them, are whole")
 
 
 def signing_key(config: Config) -> Iterator[Finding]:

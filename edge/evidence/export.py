@@ -12,14 +12,19 @@ from typing import Any
 from drivers.clock import Clock
 from drivers.errors import StoreError
 from edge import __version__
-from edge.evidence.rows import HitRow, revisions
+from edge.evidence.rows import HitRow, acts_of, revisions
 from edge.evidence.tdr import threat_detection_report
+from edge.ledger.acts import Act
+from edge.ledger.inbox import Visit, leave
 from edge.signing import SigningKey, whoami
 
 PACKAGE = "org.jaitf.edge.evidence.v1"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 KEY = "key.pem"
+CUSTODY = "custody.jsonl"
+DISPOSITIONS = "dispositions.jsonl"
+DISPOSITION = "disposition"
 SUFFIXES = {
     "application/dicom": ".dcs",
     "application/zip": ".zip",
@@ -38,6 +43,8 @@ def export(data_dir: Path, hit_id: str, out: Path, clock: Clock) -> dict[str, An
     if out.exists():
         raise StoreError(f"{out} is there already; an evidence package is never written over")
     manifest, package = packed(data_dir, hit_id, clock, whoami())
+    about = {"sha256": hashlib.sha256(package).hexdigest(), "file": out.name}
+    leave(data_dir, Visit(kind="export", at=clock.now().rfc3339(), by=whoami(), hit_id=hit_id, about=about))
     partial = out.with_name(out.name + ".partial")
     try:
         partial.write_bytes(package)
@@ -51,7 +58,7 @@ def export(data_dir: Path, hit_id: str, out: Path, clock: Clock) -> dict[str, An
 def packed(data_dir: Path, hit_id: str, clock: Clock, by: str) -> tuple[dict[str, Any], bytes]:
     """Return a hit's evidence package with its manifest, exported by whom. Raises StoreError, as `export` does."""
     rows = revisions(data_dir, hit_id)
-    files = _files(data_dir, rows)
+    files = _files(data_dir, rows) | _custody(acts_of(data_dir, hit_id))
     key = SigningKey.of(data_dir)
     manifest = _manifest(rows, files, key, clock, by)
     files["manifest.json"] = _json(manifest)
@@ -64,7 +71,7 @@ def packed(data_dir: Path, hit_id: str, clock: Clock, by: str) -> tuple[dict[str
 
 def _files(data_dir: Path, rows: list[HitRow]) -> dict[str, bytes]:
     last = rows[-1]
-    files = {"hit.json": last.payload, "dispositions.jsonl": b""}
+    files = {"hit.json": last.payload}
     for row in rows[:-1]:
         files[f"revisions/hit.{row.rev}.json"] = row.payload
     for row in rows:
@@ -75,6 +82,16 @@ def _files(data_dir: Path, rows: list[HitRow]) -> dict[str, bytes]:
         files[f"scan/original{SUFFIXES.get(last.media_type or '', '.bin')}"] = original
         files["tdr.dcs"] = threat_detection_report(last, original)
     return files
+
+
+def _custody(done: list[Act]) -> dict[str, bytes]:
+    """Return what was done about the hit, an act a line with its place in their chain; and the dispositions of it."""
+    lines = [json.dumps(act.told(), ensure_ascii=False) for act in done]
+    said = [act.body.decode() for act in done if act.kind == DISPOSITION]
+    return {
+        CUSTODY: "".join(f"{line}\n" for line in lines).encode(),
+        DISPOSITIONS: "".join(f"{body}\n" for body in said).encode(),
+    }
 
 
 def _original(data_dir: Path, row: HitRow) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.errors import StoreError
+from edge.ledger import acts
 from edge.ledger.chain import FIRST_LINK, Row
 from edge.ledger.store import FILE, connect_read_only
 from edge.signing import SigningKey, event_holds
@@ -48,6 +49,29 @@ def revisions(data_dir: Path, hit_id: str) -> list[HitRow]:
     if not rows:
         raise StoreError(f"no hit {hit_id} in this ledger; `jaitf-edge hits` lists them")
     return [_row(*row) for row in rows]
+
+
+def acts_of(data_dir: Path, hit_id: str) -> list[acts.Act]:
+    """Return what was done about a hit, in order. Raises StoreError where the ledger cannot be read."""
+    db = connect_read_only(data_dir / FILE)
+    try:
+        return acts.of_hit(db, hit_id)
+    except sqlite3.Error as error:
+        raise StoreError(f"the ledger cannot be read: {error}") from error
+    finally:
+        db.close()
+
+
+def wrong_acts(data_dir: Path) -> Iterator[str]:
+    """Yield what is wrong with the chain of acts. Raises StoreError, for the appliance's key."""
+    key = SigningKey.of(data_dir)
+    db = connect_read_only(data_dir / FILE)
+    try:
+        yield from acts.wrong(db, key.public_pem)
+    except sqlite3.DatabaseError as error:
+        yield f"the ledger cannot be read: {error}"
+    finally:
+        db.close()
 
 
 def _row(  # one parameter a column, in the query's order

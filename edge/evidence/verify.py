@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from drivers.errors import EdgeError
-from edge.evidence.export import KEY, PACKAGE, SIGNATURE, SUMS
+from edge.evidence.export import CUSTODY, DISPOSITION, DISPOSITIONS, KEY, PACKAGE, SIGNATURE, SUMS
+from edge.ledger.acts import act_link
 from edge.ledger.chain import chain_link
 from edge.signing import event_holds, fingerprint, is_signed
 
@@ -51,6 +52,7 @@ def verify(package: Path, pinned: str | None = None) -> list[Finding]:
         findings.append(Finding(False, f"{KEY} is a key: {error}"))
     try:
         findings += _check_hit(files)
+        findings += _check_custody(files)
     except (ValueError, KeyError, TypeError) as error:
         findings.append(Finding(False, f"manifest and hit can be read: {error!r}"))
     return findings
@@ -106,3 +108,25 @@ def _check_hit(files: dict[str, bytes]) -> list[Finding]:
     if "signature" in data:
         findings.append(Finding(event_holds(files[KEY], files["hit.json"]), f"the hit is signed by {KEY}"))
     return findings
+
+
+def _check_custody(files: dict[str, bytes]) -> list[Finding]:
+    """Check that each act is as it was written and signed, and that the dispositions are those of the acts."""
+    said: list[str] = []
+    whole = True
+    for line in files.get(CUSTODY, b"").splitlines():
+        act = json.loads(line)
+        at_ns = int(act["at_ns"])
+        link = act_link(
+            bytes.fromhex(act["prev"]), act["number"], at_ns, act["kind"], act["hit_id"], act["body"].encode()
+        )
+        whole &= link.hex() == act["hash"]
+        if act["signature"]:
+            whole &= is_signed(files[KEY], link, bytes.fromhex(act["signature"]))
+        if act["kind"] == DISPOSITION:
+            said.append(act["body"])
+    same = files.get(DISPOSITIONS, b"").decode().splitlines() == said
+    return [
+        Finding(whole, "what was done about the hit is as it was written and signed"),
+        Finding(same, f"{DISPOSITIONS} is what was said"),
+    ]

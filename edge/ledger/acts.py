@@ -42,6 +42,7 @@ class Act:
         return {
             "number": self.number,
             "at": rfc3339(self.at_ns),
+            "at_ns": self.at_ns,
             "kind": self.kind,
             "hit_id": self.hit_id,
             "body": self.body.decode(),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from drivers.clock import Clock
 from drivers.fsync import sync_folder, write_whole
-from edge.event import EventWriter
+from edge.event import HISTORICAL_NS, EventWriter
 from edge.ledger import acts
 from edge.ledger.chain import FIRST_LINK, sealed
 from edge.ledger.entries import Entry, Mark, Note, Record, Written
 from edge.ledger.room import Room
-from edge.messages import EvidenceBody
+from edge.messages import EvidenceBody, HitEvent
 from edge.nouns import Evidence
 from edge.report import report_json
 from edge.signing import SigningKey
@@ -143,32 +144,43 @@ class Batch:
         body = self._evidence_row(hit.evidence, digest, committed.wall_ns, record.thumb is not None and not self._lean)
         seq = self._seq + 1
         event = self._events.hit(hit, seq, committed, body)
-        payload, link = sealed(event, self._prev, hit.raw, digest, self._key)
-        report = report_json(hit)
+        named = (hit.hit_id, hit.rev, hit.device, hit.item.scan_id, hit.observed.wall_ns, committed.wall_ns)
+        return self._insert_hit(named, event, report_json(hit), hit.raw, digest)
+
+    def _insert_hit(self, named: tuple[Any, ...], event: bytes, report: str, raw: bytes, digest: str | None) -> int:
+        """Seal an event and insert its row; `named` is hit_id, rev, device, scan_id, observed_ns, committed_ns."""
+        seq = self._seq + 1
+        payload, link = sealed(event, self._prev, raw, digest, self._key)
         self.db.execute(
             "INSERT INTO hit (seq, hit_id, rev, device, scan_id, observed_ns, committed_ns, payload, report, raw,"
             " evidence, prev, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                seq,
-                hit.hit_id,
-                hit.rev,
-                hit.device,
-                hit.item.scan_id,
-                hit.observed.wall_ns,
-                committed.wall_ns,
-                payload,
-                report,
-                hit.raw or None,
-                digest,
-                self._prev,
-                link,
-            ),
+            (seq, *named, payload, report, raw or None, digest, self._prev, link),
         )
         self._room.accounts.hits += 1
         self._room.accounts.hit_bytes += len(payload)
         self._seq, self._prev = seq, link
         self.hits.append(seq)
         return seq
+
+    def revise(self, hit_id: str, changes: dict[str, Any]) -> int | None:
+        """Commit a hit once more with other words in its data; return its number, None where it says so already."""
+        row = self.db.execute(
+            "SELECT rev, device, scan_id, observed_ns, payload, report, evidence FROM hit WHERE hit_id=?"
+            " ORDER BY rev DESC LIMIT 1",
+            (hit_id,),
+        ).fetchone()
+        rev, device, scan_id, observed_ns, payload, report, digest = row
+        event = json.loads(payload)
+        data: dict[str, Any] = event["data"]
+        if all(data.get(name) == value for name, value in changes.items()):
+            return None
+        committed = self._clock.now()
+        told = {"rev": rev + 1, "seq": self._seq + 1, "committed_at": committed.rfc3339()}
+        late = {"historical": committed.wall_ns - observed_ns > HISTORICAL_NS}
+        kept = {name: value for name, value in data.items() if name not in ("chain", "signature")}
+        event |= {"id": f"{hit_id}:{rev + 1}", "time": committed.rfc3339(), "data": kept | told | late | changes}
+        named = (hit_id, rev + 1, device, scan_id, observed_ns, committed.wall_ns)
+        return self._insert_hit(named, HitEvent.model_validate_json(json.dumps(event)).encoded(), report, b"", digest)
 
     def _evidence_row(
         self, evidence: Evidence | None, digest: str | None, now_ns: int, thumb: bool

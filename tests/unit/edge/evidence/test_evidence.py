@@ -76,6 +76,7 @@ def test_a_package_holds_all_that_proves_a_hit(data_dir: Path) -> None:
         "hit.json",
         "scan/original.png",
         "tdr.dcs",
+        "custody.jsonl",
         "dispositions.jsonl",
         "manifest.json",
         "key.pem",

@@ -1,0 +1,94 @@
+"""What commands beside the appliance have done about hits, left for its ledger: the core alone writes that.
+
+A command leaves a note before it does what the note says; the core takes notes up while it runs, or when it starts.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from drivers.clock import Clock
+from drivers.errors import StoreError
+from drivers.fsync import sync_folder, write_whole
+from edge.down import HitId, Person
+from edge.ledger.batch import Batch
+from edge.ledger.entries import Note
+from edge.messages import Audit
+
+log = logging.getLogger("jaitf.ledger")
+
+FOLDER = "inbox"
+MAX_BYTES = 16 * 1024
+MAX_AT_ONCE = 50
+
+
+class Visit(BaseModel):
+    """Somebody saw or took evidence: who, when, of which hit, and what of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["export", "view", "dataset"]
+    at: str = Field(max_length=40)
+    by: Person
+    hit_id: HitId | None = None
+    about: dict[str, Any] = {}
+
+
+def leave(data_dir: Path, visit: Visit) -> None:
+    """Leave a note that is on the disk when this returns. Raises StoreError: what cannot be noted is not done."""
+    folder = data_dir / FOLDER
+    path = folder / f"{uuid.uuid4()}.json"
+    try:
+        folder.mkdir(mode=0o770, exist_ok=True)
+        write_whole(path, visit.model_dump_json().encode(), mode=0o660)
+        if os.geteuid() == 0:
+            owner = data_dir.stat()  # root asks, and the appliance must be able to take the note up
+            for made in (folder, path):
+                os.chown(made, owner.st_uid, owner.st_gid)
+        sync_folder(folder)
+    except OSError as error:
+        raise StoreError(f"{path}: who sees evidence is written down, and this cannot be: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class TakeUp:
+    """Writes a note's act and its audit, once."""
+
+    name: str
+    visit: Visit
+    clock: Clock
+    what: str = "that evidence was seen"
+
+    def write(self, batch: Batch) -> None:
+        """Write it; see Deed."""
+        row = batch.db.execute("INSERT OR IGNORE INTO seen VALUES ('', ?, ?, NULL)", (self.name, batch.now_ns()))
+        if not row.rowcount:
+            return
+        visit = self.visit
+        batch.act(visit.kind, visit.hit_id, {"by": visit.by, "at": visit.at, **visit.about})
+        detail = json.dumps({"hit_id": visit.hit_id, **visit.about})
+        line = Audit(at=visit.at, what=f"evidence {visit.kind}", by=visit.by, outcome="done", detail=detail)
+        batch.note(Note("audit", "up/audit", line.encoded()))
+
+
+def waiting(data_dir: Path, clock: Clock) -> Iterator[tuple[Path, TakeUp | None]]:
+    """Yield the notes that wait, each with what is to be written; None for a file that is no note."""
+    paths = sorted((data_dir / FOLDER).glob("*.json"))[:MAX_AT_ONCE]
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_BYTES + 1)
+            yield path, TakeUp(path.name, Visit.model_validate_json(text[:MAX_BYTES]), clock)
+        except OSError as error:
+            log.warning("%s: %s", path, error.strerror)
+        except ValidationError:
+            yield path, None

@@ -1,0 +1,36 @@
+"""Notes that commands leave for the ledger: written once, whoever left them, and nothing else is."""
+
+import json
+
+import pytest
+
+from drivers.errors import StoreError
+from edge.ledger import inbox
+from edge.ledger.inbox import Visit, leave, waiting
+
+VISIT = Visit(kind="export", at="2026-11-21T09:30:12.481Z", by="root as jaitf", about={"file": "hit.zip"})
+
+
+async def test_a_note_is_an_act_and_an_audit_and_once(ledger, folder, clock, ask):
+    leave(folder, VISIT)
+    [(path, note)] = waiting(folder, clock)
+    await ledger.commit(note)
+    await ledger.commit(note)  # the core ended before it removed the file
+    [(kind, body)] = ask("SELECT kind, body FROM act")
+    assert (kind, json.loads(body)["by"]) == ("export", "root as jaitf")
+    [(payload,)] = ask("SELECT payload FROM outbox WHERE class='audit'")
+    assert json.loads(payload)["what"] == "evidence export"
+    assert path.exists()
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"\xff", b'{"kind": "purge"}', b"x" * (inbox.MAX_BYTES + 10)])
+def test_what_is_no_note_is_none(folder, clock, text):
+    (folder / "inbox").mkdir(parents=True)
+    (folder / "inbox" / "x.json").write_bytes(text)
+    assert [note for _, note in waiting(folder, clock)] == [None]
+
+
+def test_what_cannot_be_noted_is_not_done(tmp_path):
+    (tmp_path / "inbox").write_text("a file in the way")
+    with pytest.raises(StoreError, match="written down"):
+        leave(tmp_path, VISIT)
