@@ -1,10 +1,10 @@
-"""The `folder` driver: pictures that a vendor's software writes into an export share."""
+"""The `folder` driver: pictures and N42 files that a vendor's software writes into an export share."""
 
 from drivers.contract import DriverInfo
 
 DRIVER = DriverInfo(
     name="folder",
-    summary="pictures from a vendor's export folder or share: PNG, JPEG, TIFF, DICOS",
+    summary="pictures from a vendor's export folder or share: PNG, JPEG, TIFF, DICOS; radiation instruments' N42",
     settings="drivers.folder.settings:FolderSettings",
     driver="drivers.folder.driver:FolderDriver",
     pictures=True,

@@ -1,4 +1,4 @@
-"""Bytes of an export file in, a scan out: PNG, JPEG and TIFF here, DICOS by the `dicos` driver's own codec. Pure."""
+"""Bytes of an export file in, a scan out: PNG, JPEG and TIFF here, DICOS by the `dicos` driver's codec, N42. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.clock import Stamp
-from drivers.contract import Energy, Picture, Scan
+from drivers.contract import Energy, Observation, Picture, Scan
 from drivers.errors import ProtocolError
+from drivers.folder import n42
 from drivers.folder.formats import CutShort, Page, jpeg, png
 from drivers.folder.tiff import tiff
 
@@ -43,6 +44,14 @@ _PERSON_IMAGE = "person-image"  # the code of drivers.dicos.codec.PersonImage, k
 _DICOS_NAMES = (".dcs", ".dcm", ".dicom")
 
 
+def observe(data: bytes, name: str, at: Stamp) -> Observation:
+    """Return what a whole export file holds: the scan that `read` gives, or the reading in an N42 file.
+
+    Raises ProtocolError as both do.
+    """
+    return n42.read(data, name, at) if n42.is_xml(data) else read(data, name, at)
+
+
 def read(data: bytes, name: str, at: Stamp) -> Scan:
     """Return the scan that a whole export file holds, with `data` as its original and its SHA-256 as its key.
 
@@ -57,6 +66,8 @@ def read(data: bytes, name: str, at: Stamp) -> Scan:
             return _pictures(data, name, at, form)
     if name.lower().endswith(_DICOS_NAMES):
         return _dicos(data, name, at)
+    if n42.is_xml(data):
+        raise ProtocolError("this is XML: a folder reads N42 files, but there is no picture in it")
     if len(data) < _DICM.stop:
         raise CutShort("the file is empty" if not data else f"the file has {len(data)} bytes, too few to be a picture")
     raise ProtocolError("this is neither PNG, JPEG, TIFF nor DICOS")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path, PurePosixPath
 
 from drivers.clock import Stamp
-from drivers.contract import Scan
+from drivers.contract import Observation
 from drivers.errors import EdgeError, LinkTimeout, ProtocolError
 from drivers.folder import codec
 from drivers.folder.bounded import Bounded
@@ -34,17 +34,17 @@ class Decoder:
         self._io = io
         self._mark = mark
 
-    async def decode(self, data: bytes, seen: Seen, at: Stamp, deadline_s: float) -> Scan:
-        """Return the scan in a file's bytes.
+    async def decode(self, data: bytes, seen: Seen, at: Stamp, deadline_s: float) -> Observation:
+        """Return the scan, or the reading, in a file's bytes.
 
-        Raises ProtocolError as `codec.read` does, and for a file of too many deaths; StuckDecoder after the deadline.
+        Raises ProtocolError as `codec.observe` does, and for a file of too many deaths; StuckDecoder past the deadline.
         """
         try:
             return await self._io.call(deadline_s, f"decoding {shown(seen.path)}", self._decode, data, seen, at)
         except LinkTimeout:
             raise StuckDecoder(f"decoding {shown(seen.path)} hangs for {deadline_s:.0f} s") from None
 
-    def _decode(self, data: bytes, seen: Seen, at: Stamp) -> Scan:
+    def _decode(self, data: bytes, seen: Seen, at: Stamp) -> Observation:
         tries = self._tries(seen)
         if tries >= MAX_TRIES:
             self._forget()
@@ -52,7 +52,7 @@ class Decoder:
         with contextlib.suppress(OSError):  # a full disk may cost us the mark, not the scan
             self._mark.write_text(json.dumps([seen.path, *seen.identity, tries + 1]), "ascii")
         try:
-            return codec.read(data, shown(seen.path), at)
+            return codec.observe(data, shown(seen.path), at)
         finally:
             self._forget()
 

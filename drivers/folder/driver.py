@@ -6,7 +6,7 @@ import asyncio
 from typing import ClassVar
 
 from drivers.clock import SystemClock
-from drivers.contract import Driver, Port, ProbeReport
+from drivers.contract import Driver, Port, ProbeReport, Reading
 from drivers.errors import LinkError, LinkTimeout, ProtocolError
 from drivers.folder import codec
 from drivers.folder.bounded import Bounded
@@ -18,7 +18,7 @@ from drivers.folder.waiting import Seen
 
 
 class FolderDriver(Driver):
-    """Watches an export folder and emits each whole picture file once."""
+    """Watches an export folder and emits each whole file once."""
 
     progress_deadline_s: ClassVar[float | None] = 60.0
 
@@ -64,12 +64,16 @@ class FolderDriver(Driver):
         newest = max(found, key=lambda seen: seen.mtime_ns)
         try:
             taken = await io.call(deadline_s, f"reading {shown(newest.path)}", share.take, newest)
-            scan = await io.call(
-                deadline_s, "decoding", codec.read, taken.data, shown(newest.path), SystemClock().now()
+            found_in_it = await io.call(
+                deadline_s, "decoding", codec.observe, taken.data, shown(newest.path), SystemClock().now()
             )
         except (Changed, InUse):
             return f"{shown(newest.path)} is being written just now"
         except OSError as error:
             raise link_error(error, self._settings.path / newest.path) from error
+        if isinstance(found_in_it, Reading):
+            labels = ", ".join(finding.label for finding in found_in_it.findings)
+            return f"{shown(newest.path)}: N42, {labels or 'no alarm and no nuclide'}"
+        scan = found_in_it
         views = ", ".join(f"{p.columns} x {p.rows} {p.energy} {p.bits} bit" for p in scan.pictures)
         return f"{scan.name}: {scan.media_type}, {views or scan.problem}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 
 from drivers.clock import Stamp
-from drivers.contract import DeviceState, Outcome, Port, Scan
+from drivers.contract import DeviceState, Observation, Outcome, Port, Reading
 from drivers.errors import ProtocolError
 from drivers.folder.bounded import Bounded
 from drivers.folder.codec import is_person_picture
@@ -36,6 +37,8 @@ CUT_SHORT_S, SLOW_S, UNSURE_S = 5.0, 30.0, 15.0
 #: When to look again at a file that someone writes; that cannot be opened; after a refusal, first and at most.
 IN_USE_S, TROUBLE_S, REFUSED_S, MAX_REFUSED_S = 0.5, 30.0, 1.0, 30.0
 LONG_IN_USE_S = 60.0
+#: Readings (of N42 files) that were told, by their content: how many are remembered, and what the journal says of each.
+TOLD_KEPT, TOLD = 10_000, (0, 0, 0)
 #: Files handed to the core and not answered yet.
 IN_FLIGHT, IN_FLIGHT_BYTES = 4, 192 * 1024 * 1024
 
@@ -49,6 +52,7 @@ class Intake:
         self._io = io
         self._share = Share(settings)
         self._journal = Journal(port.state_dir / "done.jsonl")
+        self._told = Journal(port.state_dir / "told.jsonl")
         self._waiting = Waiting(settings.settle_ms * 1_000_000)
         self._rejected = Rejected(settings.path, port.state_dir)
         self._decoder = Decoder(io, port.state_dir / "decoding.json")
@@ -86,6 +90,7 @@ class Intake:
         if self._sending:
             await asyncio.wait(self._sending)
         self._journal.close_quietly()
+        self._told.close_quietly()
 
     def _now(self) -> int:
         return self._port.clock.now().monotonic_ns
@@ -197,7 +202,7 @@ class Intake:
                 raise ProtocolError(
                     f"the file has {seen.size} bytes; max_file_bytes is {self._settings.max_file_bytes}"
                 )
-            scan = await self._decoder.decode(taken.data, seen, at, DECODE_DEADLINE_S)
+            found = await self._decoder.decode(taken.data, seen, at, DECODE_DEADLINE_S)
         except ProtocolError as error:
             if is_person_picture(error):
                 await self._remove(seen, str(error), now)
@@ -207,7 +212,8 @@ class Intake:
                 await self._reject(Bad(seen.path, seen.size, str(error), now), seen, taken.data)
         else:
             self._waiting.later(seen, NEVER_NS)
-            task = asyncio.create_task(self._send(seen, scan))
+            digest = hashlib.sha256(taken.data).hexdigest() if isinstance(found, Reading) else None
+            task = asyncio.create_task(self._send(seen, found, digest))
             self._sending[task] = 2 * seen.size
             task.add_done_callback(self._sent)
 
@@ -218,12 +224,14 @@ class Intake:
             return UNSURE_S
         return CUT_SHORT_S if isinstance(error, CutShort) else 0
 
-    async def _send(self, seen: Seen, scan: Scan) -> None:
+    async def _send(self, seen: Seen, found: Observation, digest: str | None) -> None:
+        """Hand one over. A scan is known by its key; a reading has none, so those told are remembered by `digest`."""
         try:
-            outcome = await self._port.emit(scan)
+            told = digest is not None and self._told.has(digest, TOLD)
+            outcome = Outcome.REPEATED if told else await self._port.emit(found)
         except ValueError as error:  # a scan that breaks the wire's limits: pydantic's ValidationError among them
             now = self._port.clock.now()
-            await self._reject(Bad(seen.path, seen.size, f"the scan cannot be handed over: {error}", now), seen, None)
+            await self._reject(Bad(seen.path, seen.size, f"it cannot be handed over: {error}", now), seen, None)
             return
         if outcome is Outcome.REFUSED:
             wait_s = min(REFUSED_S * 2**self._refusals, MAX_REFUSED_S)
@@ -234,6 +242,9 @@ class Intake:
             return
         self._refusals = 0
         self._troubles.pop("", None)
+        if digest is not None and outcome is Outcome.COMMITTED:
+            self._told.add(digest, TOLD)
+            self._told.keep_newest(TOLD_KEPT)
         self._done(seen)
 
     def _sent(self, task: asyncio.Task[None]) -> None:

@@ -50,6 +50,11 @@ class Journal:
             if self._lines > 2 * len(self._done) + SLACK_LINES:
                 self._rewrite()
 
+    def keep_newest(self, count: int) -> None:
+        """Forget the oldest, once there are twice as many as are to be kept."""
+        if len(self._done) > 2 * count:
+            self.keep(list(self._done)[-count:])
+
     def close(self) -> None:
         """Close the file; safe to call twice."""
         if self._out:

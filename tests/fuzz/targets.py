@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from drivers import wire
 from drivers.clock import Stamp
+from drivers.contract import Scan
 from drivers.errors import ProtocolError
 from edge.down import Receipt
 
@@ -27,10 +28,12 @@ def receipt(data: bytes) -> None:
 
 
 def export_file(data: bytes) -> None:
-    """A picture in an export folder."""
-    from drivers.folder.codec import read
+    """A file in an export folder."""
+    from drivers.folder.codec import observe
 
-    _whole(read(data, "x", AT).pictures)
+    found = observe(data, "x", AT)
+    if isinstance(found, Scan):
+        _whole(found.pictures)
 
 
 def dicom_file(data: bytes) -> None:
