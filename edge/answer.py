@@ -54,7 +54,7 @@ def verdict_again(who: Identity, reader: Reader, device: str, key: str) -> Verdi
     said: dict[str, Any] = json.loads(payload)
     if hit_id := said.get("hit_id"):
         row = reader.revision(hit_id)
-        return verdict_of_hit(row[0], row[1]) if row else None
+        return verdict_of_hit(row[0], row[1]) if row and not is_covert(row[0]) else None
     at_ns = _wall_ns(said["at"])
     return Verdict(
         decision=said["decision"],
@@ -117,3 +117,8 @@ def _stamp_ns(stamp: dict[str, int] | None, otherwise: str) -> int:
 
 def _wall_ns(rfc3339: str) -> int:
     return int(datetime.fromisoformat(rfc3339).timestamp() * 1e6) * 1000
+
+
+def is_covert(payload: bytes) -> bool:
+    """Return whether a hit is for the console alone: no driver shows or signals it."""
+    return bool(json.loads(payload)["data"].get("covert"))

@@ -15,9 +15,10 @@ from edge.config.model import Config
 from edge.courier import Courier
 from edge.courier.link import Incoming
 from edge.dispositions import Dispositions
-from edge.down import COMMAND, DISPOSITION
+from edge.down import COMMAND, DISPOSITION, TARGETS
 from edge.event import Identity
 from edge.ledger import Ledger, inbox
+from edge.targets import Targets
 
 NOTES_S = 2.0
 
@@ -35,6 +36,7 @@ class ConsoleSide:
         courier: Courier,
         clock: Clock,
         handlers: Mapping[str, Handler],
+        targets: Targets,
     ) -> None:
         keys_file = config.console.command_keys_file
         keys = ConsoleKeys.read(keys_file) if keys_file else None
@@ -45,6 +47,7 @@ class ConsoleSide:
         self._rooms: dict[str, Callable[[Incoming], None]] = {
             COMMAND: self._desk.take,
             DISPOSITION: Dispositions(ledger, clock).take,
+            TARGETS: targets.take,
         }
         courier.on_down = self.take
 

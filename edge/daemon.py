@@ -37,6 +37,7 @@ from edge.readings import Readings
 from edge.signing import SigningKey
 from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
+from edge.targets import Targets
 from edge.watch import JudgeWatch
 
 log = logging.getLogger("jaitf.core")
@@ -119,7 +120,9 @@ class Appliance:
         watch.on_changed = self._thresholds_changed
         self._judge = Judge.load(models, inference.threads, inference.max_waiting, clock, watch)
         self._readings = Readings()
-        self._intake = Intake(self._judge, self._ledger, self._reader, events, clock, self._readings.add)
+        self._targets = Targets(who.data_dir, clock, self._audit_targets)
+        rooms = (self._judge, self._ledger, self._reader, events, clock)
+        self._intake = Intake(*rooms, self._readings.add, self._targets.match)
         self._supervisor = Supervisor(
             config.devices, who.data_dir, clock, chance, self._intake.screen, self._device_changed
         )
@@ -136,17 +139,20 @@ class Appliance:
             self._supervisor,
             watch,
             config.storage.quota_bytes,
+            self._targets,
         )
         self._judge.on_blind = self._blind
-        self._console = ConsoleSide(
-            config, self._identity, self._ledger, self._courier, clock, self._handlers(recent or Recent())
-        )
+        handlers = self._handlers(recent or Recent())
+        self._console = ConsoleSide(config, self._identity, self._ledger, self._courier, clock, handlers, self._targets)
 
     def _handlers(self, recent: Recent) -> dict[str, Handler]:
         """Return who does what the console may ask for."""
         where, basics = self.config.appliance.data_dir, (self.config, self._supervisor, self._judge, recent)
         fetch = Fetch(where, self._ledger, self._clock, self.config.console.evidence_bytes_per_s)
         return {**Basics(*basics, self._gather, self._courier.tell_all).handlers(), **fetch.handlers()}
+
+    def _audit_targets(self, outcome: str, detail: str) -> None:
+        self._courier.audit("targets", outcome, detail, "console")
 
     def _gather(self) -> Health:
         return self._health.gather(self._clock_watch.state())

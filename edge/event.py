@@ -149,7 +149,13 @@ class EventWriter:
             threats = threats[: len(threats) // 2] or [_clipped(threats[0])]
 
     def verdict(
-        self, report: ThreatReport, item: Item, at: Stamp, hit: Hit | None, kind: tuple[str, str | None]
+        self,
+        report: ThreatReport,
+        item: Item,
+        at: Stamp,
+        hit: Hit | None,
+        kind: tuple[str, str | None],
+        targeted: Targeted | None = None,
     ) -> bytes:
         """Return the verdict on an item; `kind` is the scan's (ScanType, TIPType)."""
         scan_type, tip_type = kind
@@ -162,6 +168,7 @@ class EventWriter:
             threshold=report.threshold,
             at=at.rfc3339(),
             hit_id=hit.hit_id if hit else None,
+            targeted=targeted_body(targeted),
             scan_type=scan_type if scan_type != "OPERATIONAL" else None,
             tip_type=tip_type,
             ms=report.ms,

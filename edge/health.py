@@ -17,6 +17,7 @@ from edge.ledger import Ledger
 from edge.ledger.reader import Reader
 from edge.messages import AssuranceBody, DriftBody, Health
 from edge.supervisor.supervisor import Supervisor
+from edge.targets import Targets
 from edge.watch import JudgeWatch
 
 log = logging.getLogger("jaitf.core")
@@ -84,6 +85,7 @@ class HealthWatch:
     supervisor: Supervisor
     watch: JudgeWatch
     quota_bytes: int
+    targets: Targets
 
     def gather(self, clock_state: ClockState) -> Health:
         """Return the appliance's health at this moment."""
@@ -115,6 +117,7 @@ class HealthWatch:
             assurance=assurance(self.watch),
             blind=bool(self.judge.blind_reason),
             blind_reason=self.judge.blind_reason,
+            targets=self.targets.body(),
             rss_bytes=rss_bytes(),
             clock=clock_body(now, clock_state),
             client_id_conflicts=self.courier.conflicts,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from drivers.clock import Clock
-from drivers.contract import Observation, Outcome, Reading, Scan, Screened, Verdict
+from drivers.contract import Category, Identity, Observation, Outcome, Reading, Scan, Screened, Verdict
 from drivers.errors import StoreError, StoreRejected
 from edge.answer import verdict, verdict_again
 from edge.clock import uuid7
@@ -20,12 +21,16 @@ from edge.lane import item_of
 from edge.ledger import Ledger, Record
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
-from edge.nouns import Decision, Evidence, Hit, Item, ThreatReport
+from edge.nouns import Decision, Evidence, Hit, Item, Targeted, ThreatReport
+from edge.severity import raised
+from edge.targets import names_of
 
 log = logging.getLogger("jaitf.core")
 
 RETRY_S = 1.0
 TELL_S = 1.0
+OPEN = {Category.EXPLOSIVE, Category.PI}
+"""Threats that no target keeps off a display."""
 
 
 class Intake:
@@ -39,6 +44,7 @@ class Intake:
         events: EventWriter,
         clock: Clock,
         on_reading: Callable[[str, Reading], None],
+        match: Callable[[Iterable[Identity]], Targeted | None] = lambda names: None,
     ) -> None:
         self._judge = judge
         self._ledger = ledger
@@ -46,6 +52,7 @@ class Intake:
         self._events = events
         self._clock = clock
         self._on_reading = on_reading
+        self._match = match
         self._collapse = Collapse()
 
     async def take(self, device: DeviceConfig, observation: Observation) -> Outcome:
@@ -82,9 +89,12 @@ class Intake:
             log.warning("%s: the verdict on a repeated scan cannot be read: %s", device.name, error)
             return None
 
-    async def _judged(self, device: DeviceConfig, scan: Scan) -> tuple[Record, Verdict]:
+    async def _judged(self, device: DeviceConfig, scan: Scan) -> tuple[Record, Verdict | None]:
         item = item_of(scan)
-        report = await self._judge.judge_scan(scan, device.model, device.name)
+        target = self._match(names_of(item.bag_tag))
+        report = _pressed(
+            await self._judge.judge_scan(scan, device.model, device.name, elevated=target is not None), target
+        )
         hit = None
         if report.decision is Decision.ALARM:
             hit = Hit(
@@ -98,10 +108,14 @@ class Intake:
                 evidence=Evidence(scan.original, scan.media_type),
                 scan_type=scan.scan_type if scan.scan_type != "OPERATIONAL" else None,
                 tip_type=scan.tip_type,
+                targeted=target,
+                covert=_is_covert(target, report),
             )
         at = report.ended or self._clock.now()
-        message = self._events.verdict(report, item, at, hit, (scan.scan_type, scan.tip_type))
-        told = verdict(self._events.identity, scan, item, report, hit.hit_id if hit else None, at)
+        message = self._events.verdict(report, item, at, hit, (scan.scan_type, scan.tip_type), target)
+        told = None
+        if hit is None or not hit.covert:  # else the scanner would show what only the console may know
+            told = verdict(self._events.identity, scan, item, report, hit.hit_id if hit else None, at)
         record = Record(
             device.name,
             verdict=message,
@@ -121,8 +135,9 @@ class Intake:
         flap = self._collapse.find(device.name, reading, now_ns)
         if flap is None:
             item, hit_id = item_of(reading), uuid7(self._clock.now().wall_ns)
+            target = self._match(names_of(item.bag_tag, reading.identities))
             self._collapse.open(device, reading, hit_id, item, now_ns)
-            await self._until_written(_record(device, reading, report, hit_id, item))
+            await self._until_written(_record(device, reading, report, hit_id, item, target))
             return Outcome.COMMITTED
         flap.again(reading, now_ns)
         if flap.is_due(now_ns):
@@ -147,7 +162,8 @@ class Intake:
         flap.revise(self._clock.now().monotonic_ns)
         report = judge_reading(flap.last)
         assert report is not None  # only alarms are collapsed
-        return _record(flap.device, flap.last, report, flap.hit_id, flap.item, rev=flap.rev, count=flap.count)
+        target = self._match(names_of(flap.item.bag_tag, flap.last.identities))
+        return _record(flap.device, flap.last, report, flap.hit_id, flap.item, target, rev=flap.rev, count=flap.count)
 
     async def _until_written(self, record: Record) -> None:
         """Write a reading's hit however long it takes: the hardware cannot be told to say it again.
@@ -172,6 +188,7 @@ def _record(
     report: ThreatReport,
     hit_id: str,
     item: Item,
+    target: Targeted | None,
     *,
     rev: int = 0,
     count: int | None = None,
@@ -183,10 +200,24 @@ def _record(
         driver=device.driver,
         observed=reading.at,
         item=item,
-        report=report,
+        report=_pressed(report, target),
         raw=reading.raw,
         count=count,
         scan_type=reading.scan_type if reading.scan_type != "OPERATIONAL" else None,
         tip_type=reading.tip_type,
+        targeted=target,
+        covert=_is_covert(target, report),
     )
     return Record(device.name, hit=hit)
+
+
+def _pressed(report: ThreatReport, target: Targeted | None) -> ThreatReport:
+    """Return a verdict with its severity one step higher where the item was asked for."""
+    if target is None or report.severity is None:
+        return report
+    return replace(report, severity=raised(report.severity))
+
+
+def _is_covert(target: Targeted | None, report: ThreatReport) -> bool:
+    """Return whether a hit is the console's alone. What endangers people never is: everyone in the lane must see it."""
+    return target is not None and target.covert and not any(threat.category in OPEN for threat in report.threats)

@@ -39,6 +39,7 @@ class _Waiting:
     scan: Scan
     model: Model
     device: str
+    elevated: bool
     done: asyncio.Future[ThreatReport]
 
 
@@ -105,8 +106,13 @@ class Judge:
             return None, None
         return round(statistics.median(times), 1), round(times[min(len(times) - 1, int(len(times) * 0.99))], 1)
 
-    async def judge_scan(self, scan: Scan, model: str | None, device: str = "") -> ThreatReport:
-        """Return the verdict on a scan; never raises for one that cannot be judged: that is unknown, with a reason."""
+    async def judge_scan(
+        self, scan: Scan, model: str | None, device: str = "", *, elevated: bool = False
+    ) -> ThreatReport:
+        """Return the verdict on a scan, at the stricter operating point with `elevated`.
+
+        Never raises for one that cannot be judged: that is unknown, with a reason.
+        """
         if scan.problem is not None:
             return unknown(scan.problem)
         if model is None:
@@ -115,7 +121,7 @@ class Judge:
             return unknown(f"the model {model} is not loaded")
         if len(self._queue) >= self._max_waiting:
             self._give_up(self._queue.popleft())
-        waiting = _Waiting(scan, self._models[model], device, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(scan, self._models[model], device, elevated, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.done
@@ -160,7 +166,7 @@ class Judge:
             return  # nobody waits for it any more
         started = self._clock.now()
         points = self._watch.points(waiting.device, waiting.model) if self._watch is not None else None
-        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model, points))
+        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model, points, waiting.elevated))
         ended = self._clock.now()
         if isinstance(result, str):
             report = unknown(result)
@@ -229,8 +235,8 @@ def _name(model: Model) -> ModelName:
     return ModelName(model.name, model.version, model.sha256)
 
 
-def _look(scan: Scan, model: Model, points: OperatingPoints | None) -> tuple[Judgement, bytes | None]:
-    judgement = model.judge(scan.pictures, points=points)
+def _look(scan: Scan, model: Model, points: OperatingPoints | None, elevated: bool) -> tuple[Judgement, bytes | None]:
+    judgement = model.judge(scan.pictures, elevated=elevated, points=points)
     if not judgement.alarm:
         return judgement, None
     try:

@@ -172,6 +172,7 @@ class Verdict(Message):
     threshold: float | None
     at: str
     hit_id: str | None = Absent
+    targeted: TargetedBody | None = Absent
     scan_type: str | None = Absent
     tip_type: str | None = Absent
     ms: float | None = Absent
@@ -276,6 +277,17 @@ class AssuranceBody(Message):
     problem: str
 
 
+class TargetsBody(Message):
+    """The target list: whether one is in force, until when, and why the last one was refused."""
+
+    state: Literal["none", "in_force", "expired"]
+    version: int | None
+    entries: int
+    expires_at: str | None
+    matched: int
+    problem: str
+
+
 class Health(Message):
     """How the appliance fares: what waits, what was dropped, how fast it judges, what room is left."""
 
@@ -301,6 +313,7 @@ class Health(Message):
     assurance: dict[str, AssuranceBody] = {}
     blind: bool
     blind_reason: str
+    targets: TargetsBody | None = Absent
     rss_bytes: int
     clock: ClockBody
     client_id_conflicts: int

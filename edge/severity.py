@@ -30,6 +30,11 @@ class SeverityTable:
         return ORDER[min(rank + reasons, len(ORDER) - 1)]
 
 
+def raised(severity: Severity, steps: int = 1) -> Severity:
+    """Return a severity so many steps higher: a target, or another device, speaks for the hit."""
+    return ORDER[min(ORDER.index(severity) + steps, len(ORDER) - 1)]
+
+
 @cache
 def severity_table() -> SeverityTable:
     """Return the table that the appliance ships."""

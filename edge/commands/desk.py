@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from drivers.clock import Clock
 from drivers.errors import EdgeError, StoreError
+from edge.allowance import Allowance
 from edge.commands.args import COMMANDS, Args
 from edge.commands.authority import ConsoleKeys
 from edge.courier.link import Incoming
@@ -148,7 +149,7 @@ class Desk:
         self._send = send
         self._waiting: asyncio.Queue[Incoming] = asyncio.Queue(MAX_WAITING)
         self._under_way: set[str] = set()
-        self._refusals, self._refusals_ns = REFUSALS_MAX, clock.now().monotonic_ns
+        self._refusals = Allowance.full(REFUSALS_PER_S, REFUSALS_MAX, clock.now().monotonic_ns)
 
     def take(self, message: Incoming) -> None:
         """Take a message on `down/cmd/...`; an empty one is only how a retained one is removed."""
@@ -286,13 +287,9 @@ class Desk:
 
     def _refuse(self, message: Incoming, name: str, command: Command | None, asker: Asker, refusal: Refused) -> None:
         """Answer and audit what is not even taken up; a flood of it is answered in part."""
-        now_ns = self._clock.now().monotonic_ns
-        earned = (now_ns - self._refusals_ns) / 1e9 * REFUSALS_PER_S
-        self._refusals, self._refusals_ns = min(REFUSALS_MAX, self._refusals + earned), now_ns
         log.debug("%s is refused: %s", name[:64], refusal)
-        if self._refusals < 1:
+        if not self._refusals.take(self._clock.now().monotonic_ns):
             return
-        self._refusals -= 1
         transaction = command.transaction if command else _transaction(message.payload)
         answer = Answer(refusal.status, refusal.finding, str(refusal))
         by = command.issued_by if command else "unknown"

@@ -39,6 +39,7 @@ def parts():
         supervisor=SimpleNamespace(status={"x": SimpleNamespace(state=DeviceState.UP)}),
         watch=SimpleNamespace(drift=dict, assurance=dict),
         quota_bytes=1000,
+        targets=SimpleNamespace(body=lambda: None),
     )
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from drivers.contract import Outcome, Scan
+from drivers.contract import Category, Identity, IdKind, ItemHint, Outcome, Scan, Severity
 from drivers.errors import StoreError, StoreFull, StoreRejected
 from edge import intake as module
 from edge.collapse import QUIET_NS, REVISE_NS
@@ -14,8 +14,8 @@ from edge.config import DeviceConfig
 from edge.intake import Intake
 from edge.ledger import Written
 from edge.ledger.entries import StoreState
-from edge.nouns import Decision, ThreatReport
-from tests.core import FakeClock, events, reading, report, until
+from edge.nouns import Decision, Targeted, ThreatReport
+from tests.core import FakeClock, events, reading, report, threat, until
 
 S = 1_000_000_000
 
@@ -56,8 +56,9 @@ class FakeJudge:
         self.report = ThreatReport(Decision.CLEAR, score=0.1)
         self.asked = 0
 
-    async def judge_scan(self, scan, model, device):
+    async def judge_scan(self, scan, model, device, *, elevated=False):
         self.asked += 1
+        self.elevated = elevated
         return self.report
 
 
@@ -213,3 +214,55 @@ async def test_a_store_that_fails_meanwhile_ends_nothing(parts, device):
         parts.clock.monotonic_ns += REVISE_NS
         await until(lambda: len(parts.ledger.records) == 2)
         assert not task.done()
+
+
+def targeting(parts, target):
+    asked = []
+
+    def match(names):
+        asked.append({(name.kind.value, name.value) for name in names})
+        return target
+
+    parts.intake._match = match
+    return asked
+
+
+async def test_a_bag_that_is_asked_for_is_screened_at_the_stricter_point_and_its_hit_says_so(parts, device):
+    asked = targeting(parts, Targeted("T-118", "high"))
+    parts.judge.report = report()
+    hint = ItemHint("0220123456", "BARCODE", "BAGGAGE")
+    told = await parts.intake.screen(device, scan(parts, item=hint))
+    [record] = parts.ledger.records
+    assert asked == [{("bag_tag", "0220123456")}]
+    assert parts.judge.elevated
+    assert (record.hit.targeted, record.hit.covert) == (Targeted("T-118", "high"), False)
+    assert record.hit.report.severity is Severity.CRITICAL  # one step above what the picture alone says
+    assert json.loads(record.verdict)["targeted"] == {"risk": "high", "target_id": "T-118"}
+    assert told.verdict is not None
+
+
+async def test_nobody_is_screened_more_strictly_without_being_asked_for(parts, device):
+    targeting(parts, None)
+    parts.judge.report = report()
+    await parts.intake.take(device, scan(parts))
+    [record] = parts.ledger.records
+    assert (parts.judge.elevated, record.hit.targeted, record.hit.report.severity) == (False, None, Severity.HIGH)
+
+
+async def test_a_covert_hit_is_not_told_to_the_device_but_what_endangers_people_is(parts, device):
+    targeting(parts, Targeted("T-118", "high", covert=True))
+    parts.judge.report = report()
+    assert (await parts.intake.screen(device, scan(parts, "a"))).verdict is None
+    parts.judge.report = report(threat(category=Category.PI), threat())
+    assert (await parts.intake.screen(device, scan(parts, "b"))).verdict is not None
+    assert [record.hit.covert for record in parts.ledger.records] == [True, False]
+
+
+async def test_a_readings_names_are_looked_up_and_not_kept(parts, device):
+    asked = targeting(parts, Targeted("T-119", "elevated", covert=True))
+    name = Identity(IdKind.FLIGHT, "AF0718/2026-11-21")
+    await parts.intake.take(device, reading(parts.clock.now(), identities=(name,)))
+    [record] = parts.ledger.records
+    assert asked == [{("flight", "AF0718/2026-11-21")}]
+    assert (record.hit.targeted.target_id, record.hit.covert) == ("T-119", True)
+    assert "AF0718" not in repr(record)
