@@ -320,7 +320,7 @@ class DriverInfo:
     """What a driver's folder says of it without loading it: `settings` and `driver` are "module:Class" names.
 
     `pictures` says whether it emits scans; `example` is a device file that `check` accepts; `wiring` a few
-    lines of text.
+    lines of text; `profiles` ("module:Class") is what a file that a `profile` key names must be, where it takes such.
     """
 
     name: str
@@ -330,3 +330,4 @@ class DriverInfo:
     pictures: bool
     example: str
     wiring: str = ""
+    profiles: str = ""

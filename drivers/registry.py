@@ -50,6 +50,15 @@ def settings_class(info: DriverInfo) -> type[Settings]:
     return loaded
 
 
+def profile_class(info: DriverInfo) -> type[Settings] | None:
+    """Return the class of a driver's profile files, None where it takes none."""
+    if not info.profiles:
+        return None
+    loaded = _load(info.profiles)
+    assert isinstance(loaded, type) and issubclass(loaded, Settings), info.profiles
+    return loaded
+
+
 def make(info: DriverInfo, settings: Settings) -> Driver:
     """Return a driver with these settings; imports the driver's libraries, does no I/O."""
     loaded = _load(info.driver)

@@ -1,4 +1,4 @@
-"""The `modbus` driver: points of a Modbus device, polled over TCP."""
+"""The `modbus` driver: points of a Modbus device, polled over TCP, TLS or a serial line, by declaration."""
 
 from drivers.contract import DriverInfo
 
@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="registers and contacts of a Modbus device: portal monitors, remote I/O, counters",
     settings="drivers.modbus.settings:ModbusSettings",
     driver="drivers.modbus.driver:ModbusDriver",
+    profiles="drivers.modbus.profiles:Profile",
     pictures=False,
     example="""\
 driver = "modbus"

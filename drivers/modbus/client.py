@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.client import AsyncModbusTcpClient, AsyncModbusTlsClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from drivers.errors import DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, ProtocolError
-from drivers.modbus.settings import Table
+from drivers.errors import ConfigError, DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, ProtocolError
+from drivers.modbus.points import Table
 
 # What it would log is said by the exceptions below, once, and not on every retry.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -45,10 +47,40 @@ class ExceptionReply(DeviceRefused):
         self.number = number
 
 
-class ModbusLink:
-    """One Modbus/TCP connection to one unit; connects when first used, and again when used after `close`."""
+class UnitLink(Protocol):
+    """The way to one unit, over whatever wire; `doubts` rises whenever an answer may be another request's."""
 
-    def __init__(self, host: str, port: int, unit: int, timeout_s: float) -> None:
+    doubts: int
+
+    async def connect(self) -> None:
+        """Connect afresh; raises LinkError."""
+
+    def close(self) -> None:
+        """End it; safe to call at any time."""
+
+    async def read(self, table: Table, start: int, count: int) -> list[int]:
+        """Return `count` values of a table (bits as 0 and 1) from `start` on.
+
+        Raises ExceptionReply where the device says no, LinkTimeout where it says nothing, ProtocolError where it says
+        something else, LinkLost where the wire is gone.
+        """
+
+    async def write(self, table: Table, address: int, value: int) -> None:
+        """Write one coil or holding register; raises as `read` does."""
+
+    async def identity(self) -> dict[str, str]:
+        """Return what the device says of itself (vendor, product, revision); empty where it does not have that."""
+
+
+class ModbusLink:
+    """One Modbus/TCP connection, with TLS where `tls` is given, to one unit; see `UnitLink`.
+
+    Connects when first used, and again when used after `close`. What is not answered in time ends the connection.
+    """
+
+    def __init__(self, host: str, port: int, unit: int, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+        self.doubts = 0
+        self._tls = tls
         self._host = host
         self._port = port
         self._unit = unit
@@ -59,15 +91,7 @@ class ModbusLink:
     async def connect(self) -> None:
         """Connect afresh; raises LinkLost, LinkTimeout or LinkDenied."""
         self.close()
-        client = AsyncModbusTcpClient(
-            self._host,
-            port=self._port,
-            # Our deadline comes first; this one only backs it up.
-            timeout=2 * self._timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            trace_connect=self._on_connection,
-        )
+        client = self._make()
         create = client.ctx.call_create
 
         async def create_and_tell() -> Any:
@@ -92,6 +116,19 @@ class ModbusLink:
             self.close()
             raise self._why_not()
 
+    def _make(self) -> AsyncModbusTcpClient:
+        # Our deadline comes first; pymodbus's own only backs it up.
+        given: dict[str, Any] = {
+            "port": self._port,
+            "timeout": 2 * self._timeout_s,
+            "retries": 0,
+            "reconnect_delay": 0,
+            "trace_connect": self._on_connection,
+        }
+        if self._tls:
+            return AsyncModbusTlsClient(self._host, sslctx=self._tls, **given)
+        return AsyncModbusTcpClient(self._host, **given)
+
     def close(self) -> None:
         """End the connection; safe to call at any time."""
         client, self._client = self._client, None
@@ -99,11 +136,7 @@ class ModbusLink:
             client.close()
 
     async def read(self, table: Table, start: int, count: int) -> list[int]:
-        """Return `count` values of a table (bits as 0 and 1) from `start` on.
-
-        Raises ExceptionReply where the device says no, LinkTimeout where it says nothing, ProtocolError where it says
-        something else (both end the connection), LinkLost where the connection ends.
-        """
+        """See `UnitLink.read`."""
         if self._client is None:
             await self.connect()
         client = self._client
@@ -122,8 +155,20 @@ class ModbusLink:
             raise ProtocolError(f"{what}: {len(values)} came")
         return values
 
+    async def write(self, table: Table, address: int, value: int) -> None:
+        """See `UnitLink.write`."""
+        if self._client is None:
+            await self.connect()
+        client = self._client
+        assert client is not None
+        what = f"{self._where}: writing {value} to {table} {address}"
+        if table.of_bits:
+            await self._ask(what, lambda: client.write_coil(address, bool(value), device_id=self._unit))
+        else:
+            await self._ask(what, lambda: client.write_register(address, value, device_id=self._unit))
+
     async def identity(self) -> dict[str, str]:
-        """Return what the device says of itself (vendor, product, revision); empty where it does not have that."""
+        """See `UnitLink.identity`."""
         if self._client is None:
             await self.connect()
         client = self._client
@@ -169,6 +214,9 @@ class ModbusLink:
         error = self._failure
         if error is None:
             return LinkTimeout(f"{self._where}: no connection within {self._timeout_s:g} s; power, cable, address?")
+        if isinstance(error, ssl.SSLError):
+            said = getattr(error, "verify_message", "") or error.reason or str(error)
+            return LinkDenied(f"{self._where}: no TLS: {said}; ca_file, the device's certificate, its clock?")
         text = f"{self._where}: {error.strerror or error}"
         if error.errno in (errno.EACCES, errno.EPERM):
             return LinkDenied(f"{text}; a firewall or sandbox of this machine forbids it")
@@ -181,3 +229,19 @@ class ModbusLink:
 
 def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+
+
+def tls_context(ca_file: Path, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts a device only where `ca_file` vouches for it and for the name it is called by.
+
+    Modbus/TCP Security (MB-TCP-Security-v21, 5.3): TLS 1.2 at least, the client's certificate where one is asked for.
+    Raises ConfigError for files that are no certificates or keys, or do not belong together.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if cert_file and key_file:
+            context.load_cert_chain(cert_file, key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{ca_file}, {cert_file}, {key_file}: not usable for TLS: {error}") from None
+    return context

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from drivers.modbus.settings import Alarm, Point, PointType, Table, WordOrder
-
-#: Most values that one request may ask for (6.1 to 6.4).
-MAX_REGISTERS, MAX_BITS = 125, 2000
+from drivers.modbus.points import Point, PointType, Table, WordOrder
+from drivers.modbus.profiles import MAX_BITS, MAX_REGISTERS, BlockSpec
 
 Number = bool | int | float
+#: What is shown of a point: a word where its values have names, a list where its bits have.
+Shown = bool | int | float | str | list[str] | None
 
 _FORMS = {
     PointType.UINT16: ">H",
@@ -21,10 +21,15 @@ _FORMS = {
     PointType.UINT32: ">I",
     PointType.INT32: ">i",
     PointType.FLOAT32: ">f",
+    PointType.UINT64: ">Q",
+    PointType.INT64: ">q",
+    PointType.FLOAT64: ">d",
 }
+#: Above this a double, and so JSON, does not hold every whole number (RFC 8785, 3.2.2.3).
+_EXACT = 2**53 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """One request: `count` values of a table from `start` on, and the points that lie in them."""
 
@@ -32,16 +37,35 @@ class Block:
     start: int
     count: int
     points: tuple[Point, ...]
+    poll_ms: int | None = None
 
     def __str__(self) -> str:
         last = self.start + self.count - 1
         return f"{self.table} {self.start}" + (f" to {last}" if last > self.start else "")
 
 
-def plan(points: Sequence[Point]) -> tuple[Block, ...]:
-    """Return the fewest requests that read all points and nothing else: a device may refuse addresses between them."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One point as read once: `raw` before scaling (None: no number), `shown` after it (None: no valid value)."""
+
+    raw: Number | None
+    shown: Shown
+
+
+def plan(points: Sequence[Point], specs: Sequence[BlockSpec] = ()) -> tuple[Block, ...]:
+    """Return the requests that read all points: the blocks given, and for points outside them the fewest.
+
+    Of those, none reads what no point asks for: a device may refuse addresses between them. Raises ValueError where a
+    point needs another that is read at another moment.
+    """
     blocks: list[Block] = []
-    for table, group in groupby(sorted(points, key=_place), key=lambda point: point.table):
+    left = list(points)
+    for spec in specs:
+        inside = tuple(point for point in left if spec.holds(point))
+        left = [point for point in left if point not in inside]
+        if inside:
+            blocks.append(Block(spec.table, spec.address, spec.count, inside, spec.poll_ms))
+    for table, group in groupby(sorted(left, key=_place), key=lambda point: point.table):
         limit = MAX_BITS if table.of_bits else MAX_REGISTERS
         run: list[Point] = []
         for point in group:
@@ -50,6 +74,8 @@ def plan(points: Sequence[Point]) -> tuple[Block, ...]:
                 run = []
             run.append(point)
         blocks.append(_block(table, run))
+    for block in blocks:
+        _check_together(block)
     return tuple(blocks)
 
 
@@ -65,24 +91,71 @@ def _block(table: Table, run: Sequence[Point]) -> Block:
     return Block(table, run[0].address, _end(run) - run[0].address, tuple(run))
 
 
+def _check_together(block: Block) -> None:
+    names = {point.name for point in block.points}
+    for point in block.points:
+        for other in (point.scale_from, point.valid_if):
+            if other is not None and other not in names:
+                raise ValueError(f"{point.name} and {other} must be read at one moment: list a block that holds both")
+
+
+def decode(block: Block, values: Sequence[int]) -> dict[str, Read]:
+    """Return every point of a block from its values, by name."""
+    raws = {p.name: number(p, values[p.address - block.start : p.end - block.start]) for p in block.points}
+    return {point.name: Read(raws[point.name], _shown(point, raws)) for point in block.points}
+
+
 def number(point: Point, words: Sequence[int]) -> Number | None:
     """Return a point's value before scaling, from its registers (or its bit); None for a float that is no number."""
     if point.kind is PointType.BOOL:
-        return bool(words[0])
+        return bool(words[0]) is not point.inverted
     ordered = words if point.word_order is WordOrder.BIG else words[::-1]
     packed = struct.pack(f">{len(ordered)}H", *ordered)
     value: int | float = struct.unpack(_FORMS[point.kind], packed)[0]
     if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
         # Seven digits are what a 32-bit float holds; more would show 12.34 as 12.340000152587890625.
-        return float(f"{value:.7g}") if math.isfinite(value) else None
+        return float(f"{value:.7g}") if point.kind is PointType.FLOAT32 else value
+    if point.bit is not None:
+        return bool(value >> point.bit & 1) is not point.inverted
+    if point.any_of is not None:
+        return bool(value & point.any_of) is not point.inverted
     return value
 
 
-def scaled(point: Point, value: Number | None) -> Number | None:
+def _shown(point: Point, raws: Mapping[str, Number | None]) -> Shown:
+    value = raws[point.name]
+    if value is None or value in point.invalid or (point.valid_if is not None and not raws[point.valid_if]):
+        return None
+    if point.names:
+        return point.names.get(str(value), str(value))
+    if point.flags:
+        return [name for bit, name in point.flags.items() if int(value) >> int(bit) & 1]
+    power = 0
+    if point.scale_from is not None:
+        exponent = raws[point.scale_from]
+        # SunSpec: -10 to 10, and 0x8000 where the device does not implement it.
+        if exponent is None or not -10 <= exponent <= 10:
+            return None
+        power = int(exponent)
+    shown = scaled(point, value, power)
+    low, high = point.minimum, point.maximum
+    if shown is None or (low is not None and shown < low) or (high is not None and shown > high):
+        return None
+    return shown
+
+
+def scaled(point: Point, value: Number | None, power: int = 0) -> Number | None:
     """Return a value after scaling; whole numbers stay whole where the scale is 1, None where it leaves all bounds."""
-    if value is None or point.scale == 1:
+    if value is None or isinstance(value, bool):
         return value
-    result = float(f"{value * point.scale:.12g}")
+    if point.scale == 1 and point.offset == 0 and power == 0:
+        return value if -_EXACT <= value <= _EXACT else float(value)
+    try:
+        result = float(f"{value * point.scale * 10.0**power + point.offset:.12g}")
+    except OverflowError:
+        return None
     return result if math.isfinite(result) else None
 
 
@@ -94,38 +167,3 @@ def raw(table: Table, values: Sequence[int]) -> bytes:
     for position, bit in enumerate(values):
         packed[position // 8] |= bool(bit) << (position % 8)
     return bytes(packed)
-
-
-class Watch:
-    """What one point's alarm remembers from read to read."""
-
-    def __init__(self, point: Point) -> None:
-        self.point = point
-        self._last: Number | None = None
-        self._raised: int = 0
-
-    def see(self, value: Number | None, shown: Number | None) -> bool:
-        """Return whether this read raises an alarm: `value` is as read, `shown` after scaling; None raises none."""
-        if value is None or shown is None or self.point.alarm is None:
-            return False
-        if self.point.alarm is Alarm.ON_CHANGE:
-            changed = self._last is not None and value != self._last
-            self._last = value
-            return changed
-        raised = self._condition(value, shown)
-        rising = raised & ~self._raised
-        self._raised = raised
-        return rising != 0
-
-    def _condition(self, value: Number, shown: Number) -> int:
-        """Return the condition's bits: one for all alarms but `bits`."""
-        limit = self.point.limit or 0.0
-        match self.point.alarm:
-            case Alarm.BITS:
-                return int(value) & self.point.mask
-            case Alarm.ABOVE:
-                return int(shown > limit)
-            case Alarm.BELOW:
-                return int(shown < limit)
-            case _:
-                return int(value != 0)

@@ -1,145 +1,72 @@
-"""Every setting of the `modbus` driver, and what a point is."""
+"""Every setting of the `modbus` driver."""
 
 from __future__ import annotations
 
-import math
-import re
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from drivers.contract import Category, Settings, Severity
-from drivers.modbus import profiles
+from drivers import profiles
+from drivers.contract import Settings
+from drivers.errors import ConfigError
+from drivers.links.address import SerialAddress, TcpAddress, address
+from drivers.modbus.codec import Block, plan
+from drivers.modbus.points import Alarm, Point, PointType, Table, WordOrder
+from drivers.modbus.profiles import MAX_POINTS, BlockSpec, Profile, check_points
 
-DEFAULT_PORT = 502
-MAX_POINTS = 256
-_URL = re.compile(r"tcp://(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]]+))(?::(?P<port>\d{1,5}))?")
+__all__ = ["Alarm", "ModbusSettings", "Point", "PointType", "Table", "UnitPlan", "WordOrder", "endpoint"]
 
-
-class Table(StrEnum):
-    """The four tables of a Modbus device."""
-
-    HOLDING = "holding"
-    INPUT = "input"
-    COIL = "coil"
-    DISCRETE = "discrete"
-
-    @property
-    def of_bits(self) -> bool:
-        """Whether its values are single bits, and not registers of 16."""
-        return self in (Table.COIL, Table.DISCRETE)
+DEFAULT_PORT, TLS_PORT = 502, 802
+DEFAULT_POLL_MS = 200
+MAX_UNITS = 32
 
 
-class PointType(StrEnum):
-    """How registers are read as a value."""
-
-    BOOL = "bool"
-    UINT16 = "uint16"
-    INT16 = "int16"
-    UINT32 = "uint32"
-    INT32 = "int32"
-    FLOAT32 = "float32"
-
-    @property
-    def words(self) -> int:
-        """How many registers a value takes."""
-        return 2 if self in (PointType.UINT32, PointType.INT32, PointType.FLOAT32) else 1
+def _known(profile: str | Profile) -> str | Profile:
+    if isinstance(profile, str):
+        try:
+            profiles.load(profile, Profile)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    return profile
 
 
-class WordOrder(StrEnum):
-    """Which register of a 32-bit value comes first: the high word (big) or the low word (little)."""
-
-    BIG = "big"
-    LITTLE = "little"
+_ProfileKey: TypeAlias = Annotated[str | Profile, AfterValidator(_known)]
 
 
-class Alarm(StrEnum):
-    """When a point raises an alarm; all but `on_change` when the condition becomes true, at the first read included."""
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """One unit and what is read of it; `name` is "" where the device has but one."""
 
-    ON_CHANGE = "on_change"
-    NONZERO = "nonzero"
-    BITS = "bits"
-    ABOVE = "above"
-    BELOW = "below"
-
-
-class Point(Settings):
-    """One value of the device."""
-
-    name: str = Field(min_length=1, max_length=63, description="what the value is called on the console")
-    table: Table = Field(description="holding, input, coil or discrete")
-    address: int = Field(ge=0, le=65_535, description="as on the wire, from 0")
-    type: PointType | None = Field(None, description="bool for coil and discrete; else uint16 unless said otherwise")
-    word_order: WordOrder = Field(WordOrder.BIG, description="of 32-bit values: big (high word first) or little")
-    scale: float = Field(1, description="the value is the register's times this")
-    unit: str = Field("", max_length=32, description="of the value after scaling")
-    alarm: Alarm | None = Field(
-        None, description="on_change (every change is a hit of its own), nonzero, bits, above or below `limit`"
-    )
-    limit: float | None = Field(None, description="for above and below, after scaling")
-    mask: int = Field(0xFFFF_FFFF, ge=1, le=0xFFFF_FFFF, description="for bits: which bits raise an alarm")
-    label: str | None = Field(
-        None, min_length=1, max_length=120, description="the hit's label; the name unless said otherwise"
-    )
-    category: Category = Field(Category.OTHER, description="the hit's category (DICOS)")
-    severity: Severity = Field(Severity.MEDIUM, description="the hit's severity")
+    name: str
+    unit: int
+    poll_ms: int
+    item_type: str | None
+    blocks: tuple[Block, ...]
 
     @property
-    def kind(self) -> PointType:
-        """The type, its default applied."""
-        return self.type or (PointType.BOOL if self.table.of_bits else PointType.UINT16)
-
-    @property
-    def end(self) -> int:
-        """The address after the point's last."""
-        return self.address + self.kind.words
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Point:
-        problems = {
-            f"{self.table} holds single bits: type must be bool": self.table.of_bits
-            and self.kind is not PointType.BOOL,
-            "a value of two registers does not fit at address 65535": self.end > 65_536,
-            "scale must be a number other than 0": not math.isfinite(self.scale) or self.scale == 0,
-            "bool and bits go without scale": self.scale != 1
-            and (self.kind is PointType.BOOL or self.alarm is Alarm.BITS),
-            f"alarm = {str(self.alarm)!r} needs limit": self.limit is None and self.alarm in (Alarm.ABOVE, Alarm.BELOW),
-            "limit goes with alarm = 'above' or 'below'": self.limit is not None
-            and self.alarm not in (Alarm.ABOVE, Alarm.BELOW),
-            "mask goes with alarm = 'bits'": "mask" in self.model_fields_set and self.alarm is not Alarm.BITS,
-            "alarm = 'bits' needs type uint16 or uint32": self.alarm is Alarm.BITS
-            and self.kind not in (PointType.UINT16, PointType.UINT32),
-            f"alarm = {str(self.alarm)!r} needs a number, not a bool": self.kind is PointType.BOOL
-            and self.alarm in (Alarm.ABOVE, Alarm.BELOW),
-        }
-        if found := [problem for problem, there in problems.items() if there]:
-            raise ValueError("; ".join(found))
-        return self
+    def points(self) -> tuple[Point, ...]:
+        """All its points."""
+        return tuple(chain.from_iterable(block.points for block in self.blocks))
 
 
-class ModbusSettings(Settings):
-    """The `[settings]` of a `modbus` device."""
+class _Read(Settings):
+    """What is read of one unit."""
 
-    url: str = Field(description="tcp://HOST:PORT")
     unit: int = Field(1, ge=0, le=255, description="the unit (slave) identifier")
-    poll_ms: int = Field(200, ge=10, le=3_600_000, description="how often all points are read")
-    timeout_ms: int = Field(1000, ge=20, le=60_000, description="how long an answer may take")
-    max_timeouts: int = Field(3, ge=1, le=100, description="after so many in a row the device is down")
-    profile: str | None = Field(None, description="a device profile, which brings its points")
-    points: tuple[Point, ...] = Field((), max_length=MAX_POINTS, description="the values to read")
-
-    @field_validator("url")
-    @classmethod
-    def _known_url(cls, url: str) -> str:
-        endpoint(url)
-        return url
-
-    @field_validator("profile")
-    @classmethod
-    def _known_profile(cls, profile: str | None) -> str | None:
-        if profile is not None:
-            profiles.find(profile)
-        return profile
+    poll_ms: int = Field(
+        DEFAULT_POLL_MS, ge=10, le=3_600_000, description="how often all is read; a profile may have its own default"
+    )
+    profile: _ProfileKey | None = Field(
+        None, description="a device's map: profiles/NAME.toml in the configuration's folder, or one that is shipped"
+    )
+    blocks: tuple[BlockSpec, ...] = Field((), max_length=64, description="what is read in one request, with its gaps")
+    points: tuple[Point, ...] = Field(
+        (), max_length=MAX_POINTS, description="the values to read; one of the same name replaces the profile's"
+    )
 
     @field_validator("points")
     @classmethod
@@ -149,21 +76,97 @@ class ModbusSettings(Settings):
             raise ValueError(f"two points have the same name: {', '.join(twice)}")
         return points
 
+    def planned(self, name: str) -> UnitPlan:
+        """Return the unit's plan; raises ValueError where its points do not fit together."""
+        profile = profiles.load(self.profile, Profile) if isinstance(self.profile, str) else self.profile
+        own = {point.name: point for point in self.points}
+        whole = {point.name: point for point in profile.resolved} | own if profile else own
+        points = tuple(whole.values())
+        check_points(points)
+        poll_ms = self.poll_ms
+        if profile and profile.poll_ms is not None and "poll_ms" not in self.model_fields_set:
+            poll_ms = profile.poll_ms
+        blocks = plan(points, (*self.blocks, *(profile.blocks if profile else ())))
+        if name:
+            blocks = tuple(replace(block, points=tuple(_named(p, name) for p in block.points)) for block in blocks)
+        return UnitPlan(name, self.unit, poll_ms, profile.item_type if profile else None, blocks)
+
+
+def _named(point: Point, unit: str) -> Point:
+    """Return a point as one of several units has it: its name and label say which."""
+    others = {key: f"{unit}/{other}" for key in ("scale_from", "valid_if", "held_by") if (other := getattr(point, key))}
+    label = f"{point.label or point.name}, {unit}"
+    return point.model_copy(update={"name": f"{unit}/{point.name}", "label": label, **others})
+
+
+class Unit(_Read):
+    """One of several units on a line."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=31, description="what this unit is called")
+
+
+class ModbusSettings(_Read):
+    """The `[settings]` of a `modbus` device."""
+
+    url: str = Field(description="tcp://HOST:PORT, tls://HOST:PORT or serial:///dev/serial/by-id/NAME?baud=9600")
+    units: tuple[Unit, ...] = Field(
+        (), max_length=MAX_UNITS, description="several units on one line, in place of unit, profile and points"
+    )
+    timeout_ms: int = Field(1000, ge=20, le=60_000, description="how long an answer may take")
+    quiet_ms: int | None = Field(
+        None, ge=20, le=60_000, description="serial: how long the line must be still after a timeout; timeout_ms"
+    )
+    max_timeouts: int = Field(3, ge=1, le=100, description="after so many in a row the unit is lost")
+    ca_file: Path | None = Field(None, description="tls: certificates that may vouch for the device (PEM)")
+    cert_file: Path | None = Field(None, description="tls: this appliance's certificate (PEM), where one is asked for")
+    key_file: Path | None = Field(None, description="tls: its key (PEM)")
+
+    @field_validator("url")
+    @classmethod
+    def _known_url(cls, url: str) -> str:
+        endpoint(url)
+        return url
+
     @model_validator(mode="after")
-    def _something_to_read(self) -> ModbusSettings:
-        if not self.points and self.profile is None:
+    def _fits_together(self) -> ModbusSettings:
+        tls = urlsplit(self.url).scheme == "tls"
+        alone = {"unit", "profile", "points", "blocks"} & self.model_fields_set
+        if self.units and alone:
+            raise ValueError(f"{', '.join(sorted(alone))} and units do not go together: write it into each unit")
+        if not self.units and not self.points and self.profile is None:
             raise ValueError("nothing to read: list [[settings.points]] or name a profile")
+        if tls and self.ca_file is None:
+            raise ValueError("tls:// needs ca_file: a device that nobody vouches for is not trusted")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        if not tls and (self.ca_file or self.cert_file):
+            raise ValueError("ca_file, cert_file and key_file go with tls://")
+        if self.quiet_ms is not None and not isinstance(endpoint(self.url), SerialAddress):
+            raise ValueError("quiet_ms goes with serial://")
+        for names in ([one.name for one in self.units], [one.unit for one in self.units]):
+            if len(set(names)) < len(names):
+                raise ValueError("two units have the same name or the same number")
+        for unit in self.units:
+            if not unit.points and unit.profile is None:
+                raise ValueError(f"nothing to read of unit {unit.name}: list its points or name a profile")
+        self.plans()
         return self
 
+    def plans(self) -> tuple[UnitPlan, ...]:
+        """Return what is read, unit by unit; raises ValueError where points do not fit together."""
+        if not self.units:
+            return (self.planned(""),)
+        return tuple(unit.planned(unit.name) for unit in self.units)
 
-def endpoint(url: str) -> tuple[str, int]:
-    """Return the host and port of a URL; raises ValueError, in words for who wrote it, where it is none."""
-    match = _URL.fullmatch(url)
-    if not match:
-        if url.startswith(("tls://", "serial://")):
-            raise ValueError(f"{url.partition(':')[0]}:// is not available yet: tcp://HOST:PORT is")
-        raise ValueError("must be tcp://HOST:PORT")
-    port = int(match["port"] or DEFAULT_PORT)
-    if not 0 < port < 65_536:
-        raise ValueError(f"{port} is no port: 1 to 65535")
-    return match["v6"] or match["host"], port
+
+def endpoint(url: str) -> SerialAddress | TcpAddress:
+    """Return where a URL leads; raises ValueError, in words for who wrote it, where it is none."""
+    scheme = urlsplit(url).scheme
+    if scheme == "tls":
+        return address(f"tcp{url[3:]}", default_port=TLS_PORT)
+    if scheme not in ("tcp", "serial"):
+        raise ValueError("must be tcp://HOST:PORT, tls://HOST:PORT or serial:///dev/serial/by-id/NAME?baud=9600")
+    where = address(url, default_port=DEFAULT_PORT)
+    if isinstance(where, SerialAddress) and where.line.bits != 8:
+        raise ValueError("Modbus RTU has 8 bits a character")
+    return where

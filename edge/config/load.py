@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from drivers import registry
 from edge.config import positions
+from edge.config.included import with_profiles
 from edge.config.model import Config, DeviceConfig, DeviceToml, EdgeToml
 from edge.config.problems import ConfigProblems, Level, Problem, TomlFile
 from edge.config.rules import RULES, Draft, driver_of, is_path, resolved
@@ -68,7 +69,7 @@ def examine(folder: Path) -> Examination:
     draft = Draft(folder, edge, devices)
     problems += strays
     top = _checked(EdgeToml, edge, problems)
-    configured = [_device(file, folder, problems) for file in devices.values()]
+    configured = [_device(file, folder, digest, problems) for file in devices.values()]
     for rule in RULES:
         problems += rule(draft)
     problems.sort(key=lambda problem: (problem.file != folder / "edge.toml", str(problem.file), problem.line))
@@ -161,13 +162,15 @@ def _checked(model: type[M], file: TomlFile | None, problems: list[Problem], *to
     return result
 
 
-def _device(file: TomlFile, folder: Path, problems: list[Problem]) -> DeviceConfig | None:
+def _device(file: TomlFile, folder: Path, digest: Any, problems: list[Problem]) -> DeviceConfig | None:
     """Return a device, or None with what is wrong said in `problems`; its settings are judged by its driver's class."""
     top = _checked(DeviceToml, file, problems)
     info = driver_of(file)
     if info is None or not isinstance(file.value("settings"), dict | None):
         return None
-    settings = _checked(registry.settings_class(info), file, problems, "settings")
+    whole, found = with_profiles(file, info, folder, lambda path: _read(path, digest, problems))
+    problems += found
+    settings = _checked(registry.settings_class(info), whole, problems, "settings")
     if top is None or settings is None:
         return None
     model = str(resolved(folder, top.model)) if top.model and is_path(top.model) else top.model

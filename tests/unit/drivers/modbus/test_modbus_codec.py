@@ -12,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from drivers.modbus.codec import MAX_BITS, MAX_REGISTERS, Watch, number, plan, raw, scaled
-from drivers.modbus.settings import ModbusSettings, Point, PointType, Table, WordOrder, endpoint
+from drivers.links.address import TcpAddress
+from drivers.modbus.codec import Read, number, plan, raw, scaled
+from drivers.modbus.points import Point, PointType, Table, WordOrder
+from drivers.modbus.profiles import MAX_BITS, MAX_REGISTERS
+from drivers.modbus.settings import ModbusSettings, endpoint
+from drivers.modbus.watch import Watch
 
 
 def point(name: str = "p", table: str = "holding", address: int = 0, **more: Any) -> Point:
@@ -116,7 +120,7 @@ def test_raw_bits_are_packed_as_on_the_wire() -> None:
 def alarms(values: list[Any], **settings: Any) -> list[bool]:
     one = point(**settings)
     watch = Watch(one)
-    return [watch.see(value, scaled(one, value)) for value in values]
+    return [bool(watch.see(Read(value, scaled(one, value)), 0.0)) for value in values]
 
 
 @pytest.mark.parametrize(
@@ -150,9 +154,9 @@ def test_every_change_and_nothing_else_raises_on_change(values: list[int]) -> No
         ({"scale": 0}, "scale must be"),
         ({"scale": float("nan")}, "scale must be"),
         ({"alarm": "above"}, "needs limit"),
-        ({"limit": 3}, "limit goes with"),
+        ({"limit": 3}, "limit and clear_limit go with"),
         ({"mask": 3}, "mask goes with"),
-        ({"alarm": "bits", "type": "int16"}, "needs type uint16"),
+        ({"alarm": "bits", "type": "int16"}, "needs an unsigned type"),
         ({"alarm": "bits", "scale": 2}, "without scale"),
         ({"alarm": "above", "limit": 1, "type": "bool"}, "needs a number"),
         ({"alarm": "rising"}, "on_change"),
@@ -172,9 +176,9 @@ POINT = {"name": "a", "table": "holding", "address": 0}
     [
         ({"url": "tcp://h:1"}, "nothing to read"),
         ({"url": "h:502", "points": [POINT]}, "must be tcp://HOST:PORT"),
-        ({"url": "tls://h:802", "points": [POINT]}, "tls:// is not available yet"),
-        ({"url": "tcp://h:99999", "points": [POINT]}, "no port"),
-        ({"url": "tcp://h:1/x", "points": [POINT]}, "must be tcp"),
+        ({"url": "tls://h:802", "points": [POINT]}, "tls:// needs ca_file"),
+        ({"url": "tcp://h:99999", "points": [POINT]}, "Port out of range"),
+        ({"url": "tcp://h:1/x", "points": [POINT]}, "is tcp://HOST:PORT"),
         ({"url": "tcp://h:1", "profile": "aspect-prm"}, "no profile is called 'aspect-prm'"),
         ({"url": "tcp://h:1", "points": [POINT, POINT]}, "two points have the same name: a"),
         ({"url": "tcp://h:1", "points": [POINT], "poll_ms": 1}, "poll_ms"),
@@ -194,4 +198,4 @@ def test_settings_that_make_no_sense(settings: dict[str, Any], says: str) -> Non
     ],
 )
 def test_addresses(url: str, host: str, port: int) -> None:
-    assert endpoint(url) == (host, port)
+    assert endpoint(url) == TcpAddress(host, port)

@@ -19,8 +19,10 @@ from drivers.contract import DeviceState, Outcome, Severity
 from drivers.errors import LinkLost, LinkTimeout, ProtocolError
 from drivers.modbus import driver as driver_module
 from drivers.modbus.client import ExceptionReply, ModbusLink
-from drivers.modbus.driver import ModbusDriver, next_tick
-from drivers.modbus.settings import ModbusSettings, Table
+from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.points import Table
+from drivers.modbus.settings import ModbusSettings
+from drivers.modbus.unit import next_tick
 from tests.fakeport import FakePort, running
 
 COUNTER = {"name": "counter", "table": "holding", "address": 0, "alarm": "on_change"}
