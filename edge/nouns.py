@@ -18,16 +18,53 @@ class Decision(StrEnum):
     UNKNOWN = "unknown"
 
 
+class TiedBy(StrEnum):
+    """How an observation is tied to its item: the device read its tag; the belt brought it; it was alone in view."""
+
+    TAG = "tag"
+    BELT = "belt"
+    VIEW = "view"
+    NONE = "none"
+
+
+class NoMatch(StrEnum):
+    """Why an item has no name, where the lane ties what its devices see."""
+
+    NO_TAG = "no_tag"
+    TWO_TAGS = "two_tags"
+    TWO_ITEMS = "two_items"
+    NO_ITEM = "no_item"
+    MOVED = "moved"
+    BELT_UNKNOWN = "belt_unknown"
+    BELT_WRONG = "belt_wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How sure it is which item this was: by how much belt time it may be off, or why it is not known and of how many.
+
+    `candidates` counts the items, or the tags, that it may have been.
+    """
+
+    by: TiedBy
+    uncertainty_ms: int | None = None
+    reason: NoMatch | None = None
+    candidates: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """What is being screened (DICOS: object of inspection).
 
-    `scan_id` is the Scan Instance UID, or a UUID of the lane's where the device has none.
+    `scan_id` is the Scan Instance UID, or a UUID of the lane's where the device has none. `match` is there where the
+    lane knows where the device stands.
     """
 
     scan_id: str
     bag_tag: str | None = None
     type: str | None = None
+    parcel: str | None = None
+    match: Match | None = None
 
 
 @dataclass(frozen=True, slots=True)
