@@ -7,6 +7,7 @@ is calm, hundreds in a flood, and never more memory than one batch and the broke
 from __future__ import annotations
 
 import random
+import select
 import socket
 import sqlite3
 import threading
@@ -83,6 +84,10 @@ class Ingest(threading.Thread):
         self._stopping.set()
         self._waker.send(b"x")
 
+    def poke(self) -> None:
+        """Say that there is something to send."""
+        self._waker.send(b"p")
+
     def run(self) -> None:
         """Hear until stopped; connections that break are made anew, with jitter."""
         wait_s = FIRST_WAIT_S
@@ -114,6 +119,7 @@ class Ingest(threading.Thread):
             self._changed()
 
     def _one_connection(self) -> None:
+        self._drain()
         self._writer.probe(self._now_ms())  # else a full disk would be found out with each message anew
         try:
             link = Link(self._address, self._writer.client_id, self._topics, self._protocol.version, self._now_ms)
@@ -129,13 +135,27 @@ class Ingest(threading.Thread):
         self._say("online")
         try:
             link.queue(self._owed)
+            self._writer.again(self._now_ms())
             while not self._stopping.is_set():
                 self._take(link, link.exchange(self._wake, IDLE_S, BATCH))
+                self._say_what_is_due(link)
                 if link.receipt_refusal:
                     self._say("online", f"the broker refuses our receipts: {link.receipt_refusal}")
         finally:
             link.close(FLUSH_S)
             self._owed = link.unsent()
+
+    def _drain(self) -> None:
+        """Take the pokes that came; the last word, to stop, is in `_stopping`."""
+        while select.select([self._wake], [], [], 0)[0] and not self._stopping.is_set():
+            self._wake.recv(4096)
+
+    def _say_what_is_due(self, link: Link) -> None:
+        self._drain()
+        if things := self._writer.due(self._now_ms(), BATCH):
+            if said := link.say(things):
+                self._writer.sent(said, self._now_ms())
+            self._changed()
 
     def _take(self, link: Link, arrived: list[Delivery]) -> None:
         if arrived:

@@ -147,9 +147,11 @@ _READERS: dict[str, Callable[[Origin, Arrival], Hit | Thumb | Said | str]] = {
     "device": _said(messages.Device),
     "verdict": _said(messages.Verdict),
     "health": _said(messages.Health),
+    "reply": _said(messages.Reply),
+    "audit": _said(messages.Audit),
 }
 _OF_A_DEVICE = frozenset({"hit", "device", "verdict"})
-_NOT_KEPT = frozenset({"reading", "evidence", "reply", "audit"})
+_NOT_KEPT = frozenset({"reading", "evidence"})
 
 
 def read(topics: Topics, arrival: Arrival) -> Hit | Thumb | Said | Bad | Other:

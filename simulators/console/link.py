@@ -19,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from simulators.console.intake import Arrival
 from simulators.console.mqtt import BrokerAddress, Connection, LinkDown, turn
+from simulators.console.store.desk import Due
 from simulators.console.store.writer import Receipt
 from simulators.console.topics import Topics
 
@@ -49,7 +50,7 @@ class Link:
         self._now_ms = now_ms
         self._arrived: list[Delivery] = []
         self._receipts: deque[Receipt] = deque()
-        self._unacknowledged: dict[int, Receipt] = {}
+        self._unacknowledged: dict[int, Receipt | None] = {}
         self.receipt_refusal = ""
         self._ears = Connection(address, client_id, protocol, kept_session=True, on_message=self._heard)
         self._mouth = Connection(
@@ -94,9 +95,24 @@ class Link:
             self._receipts.popleft()
         self._send_receipts()
 
+    def say(self, things: list[Due]) -> list[int]:
+        """Send what officers asked, as far as the broker's window allows; return the ids of what was sent."""
+        said = []
+        for each in things:
+            if len(self._unacknowledged) >= self._mouth.window:
+                break
+            topic = self._topics.down(each.site, each.edge, each.kind, each.name)
+            answer = (self._topics.replies(each.site, each.edge), each.transaction.encode())
+            number = self._mouth.publish(
+                topic, each.body, retain=each.kind == "targets", answer_to=answer if each.kind == "cmd" else None
+            )
+            self._unacknowledged[number] = None
+            said.append(each.id)
+        return said
+
     def unsent(self) -> list[Receipt]:
         """Return the receipts that the broker has not taken."""
-        return [*self._unacknowledged.values(), *self._receipts]
+        return [*filter(None, self._unacknowledged.values()), *self._receipts]
 
     def close(self, flush_s: float) -> None:
         """Give the last receipts `flush_s` to go, and say goodbye."""

@@ -156,5 +156,24 @@ class Verdict(Message):
     at: Time
 
 
+class Reply(Message):
+    """An appliance's answer to a command or a disposition."""
+
+    transaction: Annotated[str, Field(min_length=1, max_length=128)]
+    status: Literal["done", "accepted", "failed", "rejected", "expired"]
+    code: str = ""
+    detail: str = ""
+
+
+class Audit(Message):
+    """Who asked an appliance for what, and what became of it."""
+
+    at: Time
+    what: Annotated[str, Field(max_length=300)]
+    by: Annotated[str, Field(max_length=300)] = ""
+    outcome: Annotated[str, Field(max_length=300)] = ""
+    detail: Annotated[str, Field(max_length=4000)] = ""
+
+
 class Health(Message):
     """How an appliance fares: an object; what of it is shown is looked up with care."""

@@ -210,9 +210,18 @@ class Connection:
         """Tell the broker that a message is safe with us."""
         self._client.ack(packet_id, qos)
 
-    def publish(self, topic: str, payload: str, *, retain: bool = False) -> int:
-        """Send with QoS 1; return the packet id that `on_sent` will name."""
-        return self._client.publish(topic, payload, qos=1, retain=retain).mid
+    def publish(
+        self, topic: str, payload: str | bytes, *, retain: bool = False, answer_to: tuple[str, bytes] | None = None
+    ) -> int:
+        """Send with QoS 1; return the packet id that `on_sent` will name.
+
+        `answer_to` is the response topic and the correlation data, where the protocol has them.
+        """
+        properties = None
+        if self._five and answer_to is not None:
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.ResponseTopic, properties.CorrelationData = answer_to
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).mid
 
     def close(self) -> None:
         """Say goodbye where there is someone to hear it."""

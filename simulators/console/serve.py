@@ -17,6 +17,7 @@ import uvicorn
 from simulators.console.feed import Feed
 from simulators.console.ingest import Ingest, Standing
 from simulators.console.mqtt import BrokerAddress
+from simulators.console.store.desk import Desk
 from simulators.console.store.file import Lock, Place, open_writer
 from simulators.console.store.reader import Reader
 from simulators.console.store.writer import Writer
@@ -104,9 +105,11 @@ async def serve(settings: Settings, listening: Callable[[str], None], standing: 
         writer = Writer(open_writer(settings.place))
         reader = Reader(settings.place)
         stack.callback(reader.close)
+        desk = Desk(settings.place)
+        stack.callback(desk.close)
         feed = Feed()
         ingest = Ingest(settings.broker, settings.topics, writer, feed.wake, _now_ms)
-        pages = Pages(reader, feed, lambda: ingest.standing, settings.topics.everything, _now_ms)
+        pages = Pages(reader, desk, feed, lambda: ingest.standing, settings.topics.everything, _now_ms, ingest.poke)
         config = uvicorn.Config(
             application(pages, settings.allowed_hosts),
             log_level="warning",

@@ -53,6 +53,14 @@ class Topics:
             return None
         return Origin(site, edge, kind, rest)
 
+    def down(self, site: str, edge: str, kind: str, name: str = "") -> str:
+        """Return where an appliance listens for dispositions, targets and commands."""
+        return f"{self.root}/v1/{site}/{edge}/down/{kind}{f'/{name}' if name else ''}"
+
+    def replies(self, site: str, edge: str) -> str:
+        """Return the topic under which an appliance answers this console's commands."""
+        return f"{self.root}/v1/{site}/{edge}/up/reply"
+
     def receipt(self, site: str, edge: str) -> str:
         """Return where an appliance listens for receipts."""
         return f"{self.root}/v1/{site}/{edge}/down/receipt"

@@ -15,6 +15,10 @@ from simulators.console.store.reader import Cursor
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TEXT = 300
 MAX_LISTED = 16
+_SAID = (
+    *("outcome", "commodity", "detection_method", "selection_reason", "concealment", "direction"),
+    *("witness", "note", "covert"),
+)
 
 
 def stamp(ms: int) -> str:
@@ -118,6 +122,8 @@ class Card:
     picture_version: int
     conflicts: int
     sha256: str
+    outcome: str
+    told: str
 
 
 def _targeted(value: Any) -> str:
@@ -187,4 +193,44 @@ def card(row: sqlite3.Row) -> Card:
         picture_version=row["thumb_id"] or 0,
         conflicts=row["conflicts"],
         sha256=row["sha256"].hex(),
+        outcome=text(parsed(row["said"]).get("outcome")),
+        told=row["said_state"] or "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that was asked of an appliance, and where it stands."""
+
+    kind: str
+    name: str
+    by: str
+    at: str
+    state: str
+    times: int
+    code: str
+    detail: str
+    said: dict[str, str]
+    result: str
+
+
+def question(row: sqlite3.Row) -> Question:
+    """Return a row of `Reader.asked` as it is shown."""
+    reply, body = parsed(row["reply"]), parsed(row["body"])
+    quantity = body.get("quantity")
+    said = {key: text(value) for key, value in body.items() if key in _SAID and value is not None}
+    if isinstance(quantity, dict):
+        said["quantity"] = " ".join(text(quantity.get(key)) for key in ("value", "unit"))
+    result = reply.get("result")
+    return Question(
+        kind=row["kind"],
+        name=row["name"] or row["kind"],
+        by=row["by"],
+        at=stamp(row["made_ms"]),
+        state=row["state"],
+        times=row["times"],
+        code=text(reply.get("code")),
+        detail=text(reply.get("detail")),
+        said=said,
+        result=json.dumps(result, indent=2, ensure_ascii=False) if result else "",
     )

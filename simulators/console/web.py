@@ -1,4 +1,4 @@
-"""The console's pages and answers, over what the store holds. Nothing here changes anything."""
+"""The console's pages and answers, over what the store holds; what officers do is in `actions`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from simulators.console import texts
+from simulators.console.actions import Actions, client, origin, refusal
+from simulators.console.ask import DEVICE_COMMANDS, PLAIN_COMMANDS, Refused
 from simulators.console.board import Board, board
+from simulators.console.codes import LISTS, UNITS
 from simulators.console.feed import Feed
 from simulators.console.guard import Guard
 from simulators.console.ingest import Standing
-from simulators.console.render import Renderer
-from simulators.console.store.reader import Cursor, Mark, Reader
-from simulators.console.topics import is_hit_id
-from simulators.console.view import card, pretty
+from simulators.console.render import Filled, Renderer
+from simulators.console.store.desk import Desk
+from simulators.console.store.reader import EVERYTHING, Cursor, Filter, Mark, Reader
+from simulators.console.topics import is_hit_id, is_name
+from simulators.console.view import card, pretty, question
 
 FIRST_PAGE = 50
 MAX_LIMIT = 500
@@ -42,9 +46,18 @@ class Pages:
     """Everything that is answered; one a console."""
 
     def __init__(
-        self, reader: Reader, feed: Feed, standing: Callable[[], Standing], topic: str, now_ms: Callable[[], int]
+        self,
+        reader: Reader,
+        desk: Desk,
+        feed: Feed,
+        standing: Callable[[], Standing],
+        topic: str,
+        now_ms: Callable[[], int],
+        poke: Callable[[], None],
     ) -> None:
         self._reader = reader
+        self._desk = desk
+        self._actions = Actions(reader, desk, poke, now_ms, self._hit_page, self._appliance_page)
         self._feed = feed
         self._standing = standing
         self._topic = topic
@@ -59,6 +72,9 @@ class Pages:
         return [
             Route("/", self.index),
             Route("/hit/{hit_id}", self.hit),
+            Route("/appliance/{site}/{edge}", self.appliance),
+            Route("/log", self.log),
+            *self._actions.routes(),
             Route("/thumb/{hit_id}", self.thumb),
             Route("/events", self.events),
             Route("/api/hits", self.api_hits),
@@ -85,9 +101,9 @@ class Pages:
 
     async def index(self, request: Request) -> Response:
         """Answer with the page: the newest hits, or those before a place in the list."""
-        before = _cursor(request)
+        before, only = _cursor(request), _filter(request)
         mark = self._reader.mark()
-        rows = self._reader.shown(FIRST_PAGE + 1, before)
+        rows = self._reader.shown(FIRST_PAGE + 1, before, only)
         cards = [card(row) for row in rows[:FIRST_PAGE]]
         html = self._renderer.page(
             "console.html",
@@ -95,6 +111,9 @@ class Pages:
             cards=cards,
             next=cards[-1].key if len(rows) > FIRST_PAGE else "",
             before=before,
+            only=only,
+            query=_query(only),
+            choices=self._reader.choices(),
             mark=mark,
             board=self._board(),
         )
@@ -102,20 +121,55 @@ class Pages:
 
     async def hit(self, request: Request) -> Response:
         """Answer with one hit: a page, or with `?part=view` what the list lays over itself."""
-        language = _language(request)
         hit_id = request.path_params["hit_id"]
-        row = self._reader.one(hit_id) if is_hit_id(hit_id) else None
-        if row is None:
-            return HTMLResponse(self._renderer.page("missing.html", language), 404)
+        if not is_hit_id(hit_id) or self._reader.one(hit_id) is None:
+            return HTMLResponse(self._renderer.page("missing.html", _language(request)), 404)
+        self._desk.log(self._now_ms(), client(request), "viewed", hit_id)
+        return self._hit_page(request, hit_id, {}, None)
+
+    def _hit_page(self, request: Request, hit_id: str, form: dict[str, str], refused: Refused | None) -> Response:
+        row = self._reader.one(hit_id)
+        assert row is not None
         html = self._renderer.page(
             "view.html" if request.query_params.get("part") == "view" else "hit.html",
-            language,
+            _language(request),
             hit=card(row),
             revisions=self._reader.revisions(hit_id),
             conflicts=self._reader.conflicts(hit_id),
             json=pretty(row["payload"]),
+            asked=[question(each) for each in self._reader.asked(hit_id=hit_id)],
+            log=self._reader.log(hit_id, 20),
+            codes=LISTS,
+            units=UNITS,
+            form=Filled(form),
+            refused=refused,
         )
-        return HTMLResponse(html, headers={"Vary": "Accept-Language"})
+        return refusal(html, refused)
+
+    async def appliance(self, request: Request) -> Response:
+        """Answer with one appliance: its devices, commands, its risk list, and what was asked of it."""
+        site, edge = origin(request)
+        return self._appliance_page(request, f"{site}/{edge}", {}, None)
+
+    def _appliance_page(self, request: Request, name: str, form: dict[str, str], refused: Refused | None) -> Response:
+        place = next((each for each in self._board().appliances if f"{each.site}/{each.edge}" == name), None)
+        if place is None:
+            return HTMLResponse(self._renderer.page("missing.html", _language(request)), 404)
+        html = self._renderer.page(
+            "appliance.html",
+            _language(request),
+            place=place,
+            asked=[question(each) for each in self._reader.asked(site=place.site, edge=place.edge)],
+            plain_commands=PLAIN_COMMANDS,
+            device_commands=DEVICE_COMMANDS,
+            form=Filled(form),
+            refused=refused,
+        )
+        return refusal(html, refused)
+
+    async def log(self, request: Request) -> Response:
+        """Answer with who did what, the last first."""
+        return HTMLResponse(self._renderer.page("log.html", _language(request), rows=self._reader.log(limit=500)))
 
     async def thumb(self, request: Request) -> Response:
         """Answer with the picture of a hit, as its appliance sent it."""
@@ -128,7 +182,7 @@ class Pages:
     async def api_hits(self, request: Request) -> Response:
         """Answer with hits, newest first, and the place to go on from."""
         limit = _limit(request)
-        rows = self._reader.shown(limit + 1, _cursor(request))
+        rows = self._reader.shown(limit + 1, _cursor(request), _filter(request))
         cards = [card(row) for row in rows[:limit]]
         following = cards[-1].key if len(rows) > limit and cards else None
         return JSONResponse({"hits": [asdict(each) for each in cards], "next": following})
@@ -159,14 +213,14 @@ class Pages:
             return JSONResponse({"error": "too many listen already"}, 503, {"Retry-After": "10"})
         reached = request.headers.get("last-event-id") or request.query_params.get("since", "")
         mark = Mark.parse(reached) or self._reader.mark()
-        return StreamingResponse(self._news(mark, _language(request)), media_type="text/event-stream")
+        return StreamingResponse(self._news(mark, _language(request), _filter(request)), media_type="text/event-stream")
 
-    async def _news(self, mark: Mark, language: str) -> AsyncIterator[str]:
+    async def _news(self, mark: Mark, language: str, only: Filter = EVERYTHING) -> AsyncIterator[str]:
         self._listeners += 1
         try:
             while not self._feed.closed:
                 version = self._feed.version
-                mark, news = self._since(mark, language)
+                mark, news = self._since(mark, language, only)
                 yield f"event: news\nid: {mark}\ndata: {json.dumps(news, ensure_ascii=False)}\n\n"
                 await asyncio.sleep(NEWS_EVERY_S)  # a flood comes in handfuls that a page can draw
                 while not await self._feed.after(version, HEARTBEAT_S):
@@ -174,12 +228,12 @@ class Pages:
         finally:
             self._listeners -= 1
 
-    def _since(self, mark: Mark, language: str) -> tuple[Mark, dict[str, object]]:
+    def _since(self, mark: Mark, language: str, only: Filter) -> tuple[Mark, dict[str, object]]:
         now = self._reader.mark()
-        rows = self._reader.changed(mark, FIRST_PAGE + 1)
+        rows = self._reader.changed(mark, FIRST_PAGE + 1, only)
         replace = len(rows) > FIRST_PAGE or mark.hit > now.hit
         if replace:
-            rows = self._reader.shown(FIRST_PAGE)
+            rows = self._reader.shown(FIRST_PAGE, None, only)
         html = self._renderer.cards([card(row) for row in rows], language)
         return now, {"cards": html, "replace": replace, **self._side(language)}
 
@@ -187,6 +241,16 @@ class Pages:
 def _language(request: Request) -> str:
     asked = request.query_params.get("lang", "")
     return asked if asked in texts.languages() else texts.chosen(request.headers.get("accept-language", ""))
+
+
+def _filter(request: Request) -> Filter:
+    given = {name: request.query_params.get(name, "") for name in ("site", "lane", "device", "severity", "state")}
+    return Filter(**{name: value if is_name(value) else "" for name, value in given.items()})
+
+
+def _query(only: Filter) -> str:
+    """Return the filter as the rest of an address; its values are names, and need no quoting."""
+    return "".join(f"&{name}={value}" for name, value in asdict(only).items() if value)
 
 
 def _cursor(request: Request) -> Cursor | None:

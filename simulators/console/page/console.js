@@ -108,7 +108,7 @@
     showUnseen();
   };
   const listen = () => {
-    const source = new EventSource(`/events?since=${body.dataset.mark}&lang=${lang}`);
+    const source = new EventSource(`/events?since=${body.dataset.mark}&lang=${lang}${body.dataset.only}`);
     source.addEventListener("news", onNews);
     source.addEventListener("open", () => sayLive(true));
     source.addEventListener("error", () => {
@@ -125,6 +125,7 @@
     view.replaceChildren(fromHtml(await answer.text()));
     view.dataset.url = url;
     showTimes(view);
+    remembered(view);
     if (!view.open) view.showModal();
     view.scrollTop = 0;
     find("view-title").focus({ preventScroll: true });
@@ -146,6 +147,7 @@
   };
   const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || find("help").open) return;
+    if (event.target.closest("input, select, textarea, summary")) return;
     const onCard = view.open || hits.contains(document.activeElement);
     const arrows = { ArrowDown: "j", ArrowUp: "k" };
     const name = !view.open && onCard && event.key in arrows ? arrows[event.key]
@@ -155,6 +157,31 @@
     KEYS[name]();
   };
 
+  // Who sits here is typed once. A form in the hit view is answered inside it; without this script it is a page.
+  const remembered = (root) => {
+    for (const field of root.querySelectorAll("[data-remember]")) field.value ||= localStorage.getItem(field.dataset.remember) ?? "";
+  };
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.dataset.remember) {
+      localStorage.setItem(field.dataset.remember, field.value);
+      for (const other of document.querySelectorAll(`[data-remember="${field.dataset.remember}"]`)) other.value = field.value;
+    }
+    if (field.closest("#filter")) field.form.submit();
+  });
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.dataset.part !== "view" || !view?.contains(form)) return;
+    event.preventDefault();
+    const answer = await fetch(`${form.action}?part=view&lang=${lang}`, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    view.replaceChildren(fromHtml(await answer.text()));
+    showTimes(view);
+    remembered(view);
+    view.querySelector(".said").scrollIntoView({ block: "nearest" });
+    (view.querySelector("[role=alert]") ?? find("view-title")).focus?.({ preventScroll: true });
+  });
+
+  remembered(document);
   showTimes(document);
   tick();
   setInterval(tick, 1000);

@@ -6,12 +6,15 @@ import fcntl
 import os
 import secrets
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+STEPS = ("schema.sql", "desk.sql")
+"""What brings a file from each version to the next."""
 BUSY_S = 5.0
 
 
@@ -79,8 +82,8 @@ def open_writer(place: Place) -> sqlite3.Connection:
         db.execute("PRAGMA cache_size=-16384")
         db.execute("PRAGMA journal_size_limit=67108864")
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            _create(db)
+        if version < SCHEMA_VERSION:
+            _bring_up(db, version)
         elif version != SCHEMA_VERSION:
             raise StoreError(f"{place.file}: written by a console of another version (schema {version})")
     except (sqlite3.Error, OSError) as error:
@@ -89,10 +92,29 @@ def open_writer(place: Place) -> sqlite3.Connection:
     return db
 
 
-def _create(db: sqlite3.Connection) -> None:
-    statements = files("simulators.console.store").joinpath("schema.sql").read_text("utf-8")
-    db.executescript(f"BEGIN IMMEDIATE;\n{statements}\nPRAGMA user_version={SCHEMA_VERSION};\nCOMMIT;")
-    db.execute("INSERT INTO meta VALUES ('client_id', ?)", (f"jaitf-console-{secrets.token_hex(6)}",))
+def _bring_up(db: sqlite3.Connection, version: int) -> None:
+    """Make the tables that a file of this version lacks, all or none; two that open a new file at once do it once."""
+    db.execute("BEGIN EXCLUSIVE")
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        for name in STEPS[version:]:
+            for statement in _statements(files("simulators.console.store").joinpath(name).read_text("utf-8")):
+                db.execute(statement)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('client_id', ?)", (f"jaitf-console-{secrets.token_hex(6)}",))
+        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    waiting = ""
+    for line in script.splitlines(keepends=True):
+        waiting += line
+        if sqlite3.complete_statement(waiting):
+            yield waiting
+            waiting = ""
 
 
 def open_reader(place: Place) -> sqlite3.Connection:

@@ -11,31 +11,55 @@ from simulators.console import sequence
 from simulators.console.store.file import Place, open_reader
 
 HOUR_MS = 3_600_000
+_LAST_WORD = "FROM asked WHERE asked.hit_id=hit.hit_id AND kind='disposition' ORDER BY id DESC LIMIT 1"
 _SHOWN = (
     "SELECT hit.*, thumb.id AS thumb_id,"
-    " (SELECT count(*) FROM conflict WHERE conflict.hit_id=hit.hit_id) AS conflicts"
+    " (SELECT count(*) FROM conflict WHERE conflict.hit_id=hit.hit_id) AS conflicts,"
+    f" (SELECT body {_LAST_WORD}) AS said, (SELECT state {_LAST_WORD}) AS said_state"
     " FROM hit LEFT JOIN thumb ON thumb.hit_id=hit.hit_id AND thumb.site=hit.site AND thumb.edge=hit.edge"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a reader has seen: the last hit and the last picture. Both only rise."""
+    """How far a reader has seen: the last hit, the last picture, the last change of what was asked. All only rise."""
 
     hit: int = 0
     thumb: int = 0
+    change: int = 0
 
     def __str__(self) -> str:
-        return f"{self.hit}.{self.thumb}"
+        return f"{self.hit}.{self.thumb}.{self.change}"
 
     @classmethod
     def parse(cls, text: str) -> Mark | None:
         """Read what `str` wrote; None for anything else."""
-        hit, dot, thumb = text.partition(".")
-        numbers = hit + thumb
-        if not dot or not hit or not thumb or not (numbers.isascii() and numbers.isdigit()) or len(numbers) > 30:
+        numbers = text.split(".")
+        if len(numbers) != 3 or not all(each.isascii() and each.isdigit() for each in numbers) or len(text) > 40:
             return None
-        return cls(int(hit), int(thumb))
+        return cls(*map(int, numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which hits a page shows; "" for all. `state` is open (nothing said yet), done, or all."""
+
+    site: str = ""
+    lane: str = ""
+    device: str = ""
+    severity: str = ""
+    state: str = ""
+
+    def where(self) -> tuple[str, list[str]]:
+        """Return the condition, with a leading AND, and its values."""
+        columns = {name: getattr(self, name) for name in ("site", "lane", "device", "severity")}
+        text = "".join(f" AND hit.{name}=?" for name, value in columns.items() if value)
+        known = "EXISTS (SELECT 1 FROM asked WHERE asked.hit_id=hit.hit_id AND kind='disposition')"
+        text += {"open": f" AND NOT {known}", "done": f" AND {known}"}.get(self.state, "")
+        return text, [value for value in columns.values() if value]
+
+    def __bool__(self) -> bool:
+        return self != Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +94,9 @@ class Gap:
     ranges: tuple[sequence.Range, ...]
 
 
+EVERYTHING = Filter()
+
+
 class Reader:
     """Answers from the file as it stands now; may be asked from any thread. Raises sqlite3.Error."""
 
@@ -88,27 +115,69 @@ class Reader:
 
     def mark(self) -> Mark:
         """Return how far the store has come."""
-        (row,) = self._all("SELECT (SELECT max(id) FROM hit), (SELECT max(id) FROM thumb)")
-        return Mark(row[0] or 0, row[1] or 0)
+        (row,) = self._all(
+            "SELECT (SELECT max(id) FROM hit), (SELECT max(id) FROM thumb), (SELECT max(change) FROM asked)"
+        )
+        return Mark(row[0] or 0, row[1] or 0, row[2] or 0)
 
-    def shown(self, limit: int, before: Cursor | None = None) -> list[sqlite3.Row]:
-        """Return hits newest first, each in its highest revision, with `thumb_id` and its number of `conflicts`."""
+    def shown(self, limit: int, before: Cursor | None = None, only: Filter = EVERYTHING) -> list[sqlite3.Row]:
+        """Return hits newest first, each in its highest revision.
+
+        Beside its own columns each has `thumb_id`, its number of `conflicts`, and what was `said` of it last.
+        """
+        where, values = only.where()
+        if before is not None:
+            where, values = f"{where} AND (hit.shown_ms, hit.id) < (?, ?)", [*values, before.shown_ms, before.id]
         order = " ORDER BY hit.shown_ms DESC, hit.id DESC LIMIT ?"
-        if before is None:
-            return self._all(f"{_SHOWN} WHERE hit.latest{order}", (limit,))
-        return self._all(
-            f"{_SHOWN} WHERE hit.latest AND (hit.shown_ms, hit.id) < (?, ?){order}", (before.shown_ms, before.id, limit)
-        )
+        return self._all(f"{_SHOWN} WHERE hit.latest{where}{order}", (*values, limit))
 
-    def changed(self, since: Mark, limit: int) -> list[sqlite3.Row]:
-        """Return up to `limit` hits that came, changed or got a picture since, newest first."""
-        new = self._all(f"{_SHOWN} WHERE hit.id > ? AND hit.latest ORDER BY hit.id DESC LIMIT ?", (since.hit, limit))
-        pictured = self._all(
-            f"{_SHOWN} WHERE thumb.id > ? AND hit.latest AND hit.id <= ? ORDER BY thumb.id DESC LIMIT ?",
-            (since.thumb, since.hit, limit),
+    def changed(self, since: Mark, limit: int, only: Filter = EVERYTHING) -> list[sqlite3.Row]:
+        """Return up to `limit` hits that came, changed, got a picture or were answered since, newest first."""
+        where, values = only.where()
+        told = Filter(
+            only.site, only.lane, only.device, only.severity
+        )  # one that is answered may leave the list: show it
+        told_where, told_values = told.where()
+        new = self._all(
+            f"{_SHOWN} WHERE hit.id > ? AND hit.latest{where} ORDER BY hit.id DESC LIMIT ?", (since.hit, *values, limit)
         )
-        rows = sorted((*new, *pictured), key=lambda row: (row["shown_ms"], row["id"]), reverse=True)
-        return rows[:limit]
+        pictured = self._all(
+            f"{_SHOWN} WHERE thumb.id > ? AND hit.latest AND hit.id <= ?{where} ORDER BY thumb.id DESC LIMIT ?",
+            (since.thumb, since.hit, *values, limit),
+        )
+        answered = self._all(
+            f"{_SHOWN} WHERE hit.latest AND hit.id <= ?{told_where} AND hit.hit_id IN"
+            " (SELECT hit_id FROM asked WHERE change > ? AND kind='disposition') LIMIT ?",
+            (since.hit, *told_values, since.change, limit),
+        )
+        rows = {row["id"]: row for row in (*new, *pictured, *answered)}.values()
+        return sorted(rows, key=lambda row: (row["shown_ms"], row["id"]), reverse=True)[:limit]
+
+    def asked(self, *, hit_id: str = "", site: str = "", edge: str = "", limit: int = 50) -> list[sqlite3.Row]:
+        """Return what was asked about a hit, or else of an appliance, the last first."""
+        if hit_id:
+            return self._all("SELECT * FROM asked WHERE hit_id=? ORDER BY id DESC LIMIT ?", (hit_id, limit))
+        return self._all("SELECT * FROM asked WHERE site=? AND edge=? ORDER BY id DESC LIMIT ?", (site, edge, limit))
+
+    def log(self, about: str = "", limit: int = 100) -> list[sqlite3.Row]:
+        """Return who did what to a thing, or to anything, the last first."""
+        if about:
+            return self._all("SELECT * FROM log WHERE about=? ORDER BY id DESC LIMIT ?", (about, limit))
+        return self._all("SELECT * FROM log ORDER BY id DESC LIMIT ?", (limit,))
+
+    def choices(self) -> dict[str, list[str]]:
+        """Return what the list of hits can be filtered by."""
+        rows = self._all("SELECT DISTINCT site, lane, device FROM hit ORDER BY 1, 2, 3 LIMIT 2000")
+        return {name: sorted({row[name] for row in rows}) for name in ("site", "lane", "device")}
+
+    def targets_version(self, site: str, edge: str) -> int:
+        """Return the version of the last risk list for an appliance, 0 where there was none."""
+        rows = self._all(
+            "SELECT max(CAST(substr(transaction_id, 9) AS INTEGER)) FROM asked"
+            " WHERE site=? AND edge=? AND kind='targets'",
+            (site, edge),
+        )
+        return rows[0][0] or 0
 
     def one(self, hit_id: str) -> sqlite3.Row | None:
         """Return a hit in its highest revision, as `shown` does."""

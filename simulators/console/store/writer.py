@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from simulators.console import messages, presence
 from simulators.console.intake import Bad, Hit, Other, Said, Thumb, time_ms
+from simulators.console.store import desk
 from simulators.console.store.sequences import Sequences
 
 HOUR_MS = 3_600_000
@@ -60,6 +61,8 @@ class Writer:
             messages.Device: self._device,
             messages.Verdict: self._verdict,
             messages.Health: self._health,
+            messages.Reply: self._reply,
+            messages.Audit: self._audit,
         }
         self._batch = _Batch()
         self._load()
@@ -92,6 +95,20 @@ class Writer:
     def probe(self, now_ms: int) -> None:
         """Write something small. Raises sqlite3.Error where that cannot be done."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('written_ms', ?)", (str(now_ms),))
+
+    def due(self, now_ms: int, most: int) -> list[desk.Due]:
+        """Return what officers asked and is to be sent now."""
+        return desk.due(self._db, now_ms, most)
+
+    def sent(self, ids: Iterable[int], now_ms: int) -> None:
+        """Keep that these were handed to the broker."""
+        self._db.execute("BEGIN IMMEDIATE")
+        desk.sent(self._db, ids, now_ms)
+        self._db.execute("COMMIT")
+
+    def again(self, now_ms: int) -> None:
+        """Make everything unanswered due: the connection is a new one."""
+        desk.again(self._db, now_ms)
 
     def forget_old_digests(self, now_ms: int) -> None:
         """Drop the digests of verdicts too old to come again."""
@@ -258,6 +275,26 @@ class Writer:
             "UPDATE appliance SET health=?, health_ms=? WHERE site=? AND edge=?",
             (said.payload, said.at_ms, site, edge),
         )
+
+    def _reply(self, said: Said) -> None:
+        assert isinstance(said.body, messages.Reply)
+        desk.answered(self._db, said.origin.site, said.origin.edge, said.body, said.payload, said.at_ms)
+
+    def _audit(self, said: Said) -> None:
+        """Keep what an appliance says was done on it; the same words at the same time are the same event."""
+        assert isinstance(said.body, messages.Audit)
+        body, origin = said.body, said.origin
+        at_ms = time_ms(body.at)
+        row = (origin.site, origin.edge, body.by, body.what, body.outcome, body.detail)
+        known = self._db.execute(
+            "SELECT 1 FROM log WHERE site=? AND edge=? AND by=? AND what=? AND about=? AND detail=? AND at_ms=?",
+            (*row, said.at_ms if at_ms is None else at_ms),
+        ).fetchone()
+        if known is None:
+            self._db.execute(
+                "INSERT INTO log (site, edge, by, what, about, detail, at_ms) VALUES (?,?,?,?,?,?,?)",
+                (*row, said.at_ms if at_ms is None else at_ms),
+            )
 
     def _settle_numbers(self) -> None:
         numbers, self._batch.numbers = self._batch.numbers, defaultdict(list)

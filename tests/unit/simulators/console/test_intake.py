@@ -131,7 +131,7 @@ def _set(event: dict[str, Any], path: tuple[Any, ...], value: object) -> dict[st
 @example(("data", "clock", "offset_ms"), None)
 def test_it_takes_what_the_schema_takes_and_nothing_else(path: tuple[str, ...], value: object) -> None:
     event = _set(hit(1), path, value)
-    topic_of_body = event["data"] if isinstance(event["data"], dict) else {}
+    topic_of_body = event["data"] if isinstance(event.get("data"), dict) else {}
     names = [topic_of_body.get(key) for key in ("site", "edge", "device")]
     valid = SCHEMA.is_valid(event)
     if valid and topic_of_body["rev"] >= 2**31:

@@ -3,10 +3,13 @@
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 
 import pytest
 
+from simulators.console import ask
+from simulators.console.codes import LISTS
 from simulators.console.texts import Texts, chosen, languages
 
 
@@ -40,6 +43,7 @@ def test_every_key_a_template_names_is_in_the_catalogue_and_none_is_idle() -> No
     asked = set(re.findall(r"""\bt\(["']([\w.]+)["'][,)]""", templates))
     asked |= set(re.findall(r"""\brow\(["']([\w.]+)["'],""", templates))
     families = tuple(re.findall(r"""["']([\w.]+\.)["'] ~""", templates))
+    families += (*(f"{name}." for name in LISTS), *(f"ask.{name}" for name in LISTS), "refused.")
     english = catalogue("en")
     assert asked <= set(english)
     chosen_by_condition = {"since", "since_before"}
@@ -47,6 +51,22 @@ def test_every_key_a_template_names_is_in_the_catalogue_and_none_is_idle() -> No
         key for key in english if key not in asked | chosen_by_condition and not key.startswith((*families, "unit."))
     }
     assert idle == set()
+
+
+def test_every_code_and_every_refusal_has_a_text() -> None:
+    english = catalogue("en")
+    assert {f"{name}.{code}" for name, codes in LISTS.items() for code in codes} <= set(english)
+    reasons = re.findall(r'"(refused\.\w+)"', Path(ask.__file__).read_text())
+    assert {key for key in english if key.startswith("refused.")} == set(reasons)
+    assert {f"command.{name}" for name in (*ask.PLAIN_COMMANDS, *ask.DEVICE_COMMANDS)} <= set(english)
+
+
+def test_the_codes_are_the_contracts() -> None:
+    schema = json.loads(Path("docs/contract/schemas/disposition.json").read_text())
+    for name, codes in LISTS.items():
+        said = schema["properties"][name]
+        listed = said.get("enum") or next(each["enum"] for each in said["anyOf"] if "enum" in each)
+        assert sorted(codes) == sorted(listed), name
 
 
 @pytest.mark.parametrize(

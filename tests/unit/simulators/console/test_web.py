@@ -15,6 +15,7 @@ from simulators.console import intake
 from simulators.console.feed import Feed
 from simulators.console.ingest import Standing
 from simulators.console.intake import Arrival
+from simulators.console.store.desk import Desk
 from simulators.console.store.file import Place, open_writer
 from simulators.console.store.reader import Cursor, Mark, Reader
 from simulators.console.store.writer import Writer
@@ -37,8 +38,21 @@ class Shop:
         self.reader = Reader(place)
         self.feed = Feed()
         self.standing = Standing("online", NOW_MS, "mqtt://broker.example:1883")
-        self.pages = Pages(self.reader, self.feed, lambda: self.standing, TOPICS.everything, lambda: NOW_MS)
+        self.desk = Desk(place)
+        self.poked = 0
+        self.pages = Pages(
+            self.reader, self.desk, self.feed, lambda: self.standing, TOPICS.everything, lambda: NOW_MS, self._poke
+        )
         self.app = application(self.pages, ["console.example"])
+
+    def _poke(self) -> None:
+        self.poked += 1
+
+    async def post(self, path: str, form: dict[str, str], **headers: str) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            given = {"host": "127.0.0.1:8090", "origin": "http://127.0.0.1:8090"} | headers
+            return await client.post(path, data=form, headers=given)
 
     def hear(self, *messages: tuple[str, object], edge: str = "edge-01") -> None:
         self.writer.commit(
@@ -61,6 +75,7 @@ async def shop(tmp_path: Path) -> Any:
     made = Shop(tmp_path)
     yield made
     made.feed.close()
+    made.desk.close()
     made.reader.close()
     made.writer.close()
 
@@ -263,7 +278,7 @@ class Listener:
 
 
 async def test_news_of_a_hit_then_of_its_picture(shop: Shop) -> None:
-    listener = Listener(shop, "0.0")
+    listener = Listener(shop, "0.0.0")
     first = await listener.news()
     assert (first["cards"], first["replace"]) == ([], False)
     shop.hear(("hit/xray-1", hit(1)))
@@ -277,7 +292,7 @@ async def test_news_of_a_hit_then_of_its_picture(shop: Shop) -> None:
 
 async def test_a_listener_that_comes_back_gets_what_it_missed(shop: Shop) -> None:
     shop.hear(("hit/xray-1", hit(1)))
-    listener = Listener(shop, "0.0")
+    listener = Listener(shop, "0.0.0")
     await listener.news()
     await listener.end()
     shop.hear(("hit/xray-1", hit(2)), ("hit/xray-1", hit(3)))
@@ -288,17 +303,17 @@ async def test_a_listener_that_comes_back_gets_what_it_missed(shop: Shop) -> Non
 
 async def test_who_missed_too_much_gets_a_new_list(shop: Shop) -> None:
     shop.hear(*(("hit/xray-1", hit(number)) for number in range(1, 200)))
-    listener = Listener(shop, "3.0")
+    listener = Listener(shop, "3.0.0")
     news = await listener.news()
     assert (len(news["cards"]), news["replace"]) == (50, True)
     await listener.end()
-    ahead = Listener(shop, "5000.0")
+    ahead = Listener(shop, "5000.0.0")
     assert (await ahead.news())["replace"] is True, "this store is another one than it knew"
     await ahead.end()
 
 
 async def test_listening_ends_when_the_console_stops(shop: Shop) -> None:
-    listener = Listener(shop, "0.0")
+    listener = Listener(shop, "0.0.0")
     await listener.news()
     waiting = asyncio.create_task(listener.news())
     await asyncio.sleep(0)
@@ -307,7 +322,7 @@ async def test_listening_ends_when_the_console_stops(shop: Shop) -> None:
         await waiting
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.", ".1", "a.b", "1.2.3", "-1.2", "²." + "1", "9" * 40 + ".1"])
+@pytest.mark.parametrize("text", ["", "1", "1.", ".1", "a.b", "1.2", "1.2.3.4", "-1.2.3", "².1.1", "9" * 40 + ".1.1"])
 def test_marks_that_are_none(text: str) -> None:
     assert Mark.parse(text) is None
 
