@@ -53,7 +53,7 @@ def verify(
         findings = verify_package(file, key)
     else:
         from edge.config.load import find, load
-        from edge.evidence.rows import bad_signatures, broken_links, changed_files, wrong_acts
+        from edge.evidence.rows import bad_signatures, broken_links, changed_files, unburied, wrong_acts
 
         data_dir = load(find(config)).appliance.data_dir
         findings = [Finding(False, problem) for problem in broken_links(data_dir)]
@@ -62,8 +62,8 @@ def verify(
         findings += forged or [Finding(True, "every signed hit carries this appliance's signature")]
         acts = [Finding(False, problem) for problem in wrong_acts(data_dir)]
         findings += acts or [Finding(True, "the chain of what was done about hits is whole")]
-        changed = [Finding(False, problem) for problem in changed_files(data_dir)]
-        findings += changed or [Finding(True, "every evidence file is the one that was committed")]
+        changed = [Finding(False, problem) for problem in (*changed_files(data_dir), *unburied(data_dir))]
+        findings += changed or [Finding(True, "every evidence file is as committed, or has its tombstone")]
     for finding in findings:
         if json:
             output.json_line({"ok": finding.ok, "what": finding.what})

@@ -13,6 +13,7 @@ from typing import Any
 from drivers.errors import StoreError
 from edge.ledger import acts
 from edge.ledger.chain import FIRST_LINK, Row
+from edge.ledger.room import PURGE
 from edge.ledger.store import FILE, connect_read_only
 from edge.signing import SigningKey, event_holds
 
@@ -115,6 +116,20 @@ def bad_signatures(data_dir: Path) -> Iterator[str]:
         for seq, payload in db.execute("SELECT seq, payload FROM hit ORDER BY seq"):
             if b'"signature":{' in payload and not event_holds(key.public_pem, payload):
                 yield f"hit {seq}: its signature is not this appliance's over it"
+    except sqlite3.DatabaseError as error:
+        yield f"the ledger cannot be read: {error}"
+    finally:
+        db.close()
+
+
+def unburied(data_dir: Path) -> Iterator[str]:
+    """Yield which evidence is marked as purged and has no tombstone: someone else than the appliance marked it."""
+    db = connect_read_only(data_dir / FILE)
+    try:
+        stones = {json.loads(body)["sha256"] for (body,) in db.execute("SELECT body FROM act WHERE kind=?", (PURGE,))}
+        for (sha256,) in db.execute("SELECT sha256 FROM evidence WHERE purged_ns IS NOT NULL"):
+            if sha256 not in stones:
+                yield f"evidence {sha256}: gone, and no tombstone says why"
     except sqlite3.DatabaseError as error:
         yield f"the ledger cannot be read: {error}"
     finally:

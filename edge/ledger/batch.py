@@ -205,6 +205,7 @@ class Batch:
         run("UPDATE hit SET sent_ns=? WHERE seq=? AND sent_ns IS NULL", [(now, seq) for seq in marks.sent])
         for seq in marks.received:
             self._received(seq, now)
+        run("UPDATE hit SET proven_ns=? WHERE seq=? AND proven_ns IS NULL", [(now, seq) for seq in marks.proven])
         on_its_way = "set_aside IS NULL AND received_ns IS NULL"
         for mark in marks.hits_set_aside:
             self._aside(f"UPDATE hit SET set_aside=? WHERE seq=? AND {on_its_way}", mark)

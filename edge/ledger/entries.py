@@ -61,10 +61,14 @@ Entry = Record | Note | Deed
 
 @dataclass(slots=True)
 class Mark:
-    """What became of messages: sent (PUBACK), received (the console's receipt), done, or set aside with a reason."""
+    """What became of messages: sent (PUBACK), received (the console's receipt), done, or set aside with a reason.
+
+    `proven` are hits whose very bytes the console has named in its receipt.
+    """
 
     sent: list[int] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
+    proven: list[int] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     hits_set_aside: list[tuple[str, int]] = field(default_factory=list)
     notes_set_aside: list[tuple[str, int]] = field(default_factory=list)
@@ -72,7 +76,7 @@ class Mark:
     def count(self) -> int:
         """Return how many marks there are."""
         aside = len(self.hits_set_aside) + len(self.notes_set_aside)
-        return len(self.sent) + len(self.received) + len(self.done) + aside
+        return len(self.sent) + len(self.received) + len(self.proven) + len(self.done) + aside
 
     def __bool__(self) -> bool:
         return self.count() > 0

@@ -97,7 +97,7 @@ class Ledger:
         (folder / "evidence").mkdir(parents=True, exist_ok=True)
         opened = _open(folder)
         self.ledger_id, self.seq_start, self.notice = opened.ledger_id, opened.seq_start, opened.notice
-        self.room = Room(folder, opened.db, quota_bytes, int(keep_days * NS_PER_DAY), clock)
+        self.room = Room(folder, opened.db, quota_bytes, int(keep_days * NS_PER_DAY), clock, key)
         self._db = opened.db
         self.new = opened.new
         self._events = events
@@ -213,6 +213,7 @@ class Ledger:
         marks = self._marks
         marks.sent += mark.sent
         marks.received += mark.received
+        marks.proven += mark.proven
         marks.done += mark.done
         marks.hits_set_aside += mark.hits_set_aside
         marks.notes_set_aside += mark.notes_set_aside
@@ -267,7 +268,8 @@ class Ledger:
                     self._db.execute("ROLLBACK")
             raise
         self.accounts = self.room.accounts.copy()
-        self.room.settle()
+        if told := self.room.settle():
+            self._call(self._on_commit, [], told)
 
     def _commit(self, asked: list[_Asked]) -> None:
         """Put a batch on the disk: evidence files and their folders first, then one transaction."""
@@ -348,9 +350,10 @@ class Ledger:
         if self.state is StoreState.FULL and self.room.disk_free_bytes() < LEAVE_FULL_BYTES:
             return  # the last bytes of a full disk come and go; the state does not with them
         if self.room.full():
-            self._enter(StoreState.FULL, "the quota is used up, the reserve for hits too")
+            self._enter(StoreState.FULL, f"the quota is used up, the reserve for hits too{self.room.why_kept()}")
         elif self.room.tight():
-            self._enter(StoreState.RESERVE, "the quota is used up but for the reserve for hits")
+            kept = self.room.why_kept()
+            self._enter(StoreState.RESERVE, f"the quota is used up but for the reserve for hits{kept}")
         elif not self.room.has_ballast():
             self._enter(StoreState.RESERVE, "the disk is nearly full: what is left is kept for hits")
         else:

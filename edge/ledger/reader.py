@@ -97,6 +97,11 @@ class Reader:
         rows = self._rows("SELECT (SELECT coalesce(max(seq), 0) FROM hit), (SELECT coalesce(max(id), 0) FROM outbox)")
         return int(rows[0][0]), int(rows[0][1])
 
+    def payload(self, seq: int) -> bytes | None:
+        """Return a hit's bytes as committed, wherever it is on its way."""
+        rows = self._rows("SELECT payload FROM hit WHERE seq=?", seq)
+        return bytes(rows[0][0]) if rows else None
+
     def seq_of(self, hit_id: str, rev: int) -> int | None:
         """Return the sequence number of a hit."""
         rows = self._rows("SELECT seq FROM hit WHERE hit_id=? AND rev=?", hit_id, rev)

@@ -8,9 +8,12 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drivers.clock import Clock
+from drivers.clock import Clock, rfc3339
 from drivers.fsync import sync_folder
+from edge.ledger import acts
 from edge.ledger.accounts import CLASS_SHARE, Accounts
+from edge.messages import Audit
+from edge.signing import SigningKey
 
 log = logging.getLogger("jaitf.ledger")
 
@@ -23,6 +26,7 @@ HITS_SHARE = 0.10
 
 EVICTION_ORDER = ("thumb", "verdict")
 NS_PER_DAY = 86_400_000_000_000
+PURGE = "purge"
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 
 
@@ -49,8 +53,10 @@ class Room:
     quota_bytes: int
     keep_ns: int
     clock: Clock
+    key: SigningKey | None = None
     accounts: Accounts = field(default_factory=Accounts)
     _doomed: list[Path] = field(default_factory=list)
+    _told: list[tuple[int, str]] = field(default_factory=list)
 
     def used_bytes(self) -> int:
         """Return the bytes in use under the data directory: evidence, and ledger pages that hold something.
@@ -84,13 +90,13 @@ class Room:
             if freed < wanted_bytes:
                 freed += self._drop(cls, wanted_bytes - freed)
         if freed < wanted_bytes:
-            freed += self._purge("ORDER BY e.created_ns LIMIT 64")
+            freed += self._purge("room", "ORDER BY e.created_ns LIMIT 64")
         return freed > 0
 
     def purge_old(self) -> None:
-        """Purge evidence past its age whose hits are all received and that nothing holds; forget old repeats' keys."""
+        """Purge evidence past its age whose hits are all proven and that nothing holds; forget old repeats' keys."""
         before = self.clock.now().wall_ns - self.keep_ns
-        self._purge(f"AND e.created_ns < {before:d} ORDER BY e.created_ns LIMIT 256")
+        self._purge("age", f"AND e.created_ns < {before:d} ORDER BY e.created_ns LIMIT 256")
         self.db.execute(
             "DELETE FROM seen WHERE (device, key) IN (SELECT device, key FROM seen WHERE at_ns < ? LIMIT 1000)",
             (before,),
@@ -113,26 +119,60 @@ class Room:
             log.warning("dropped %d messages of class %s to make room", len(rows), cls)
         return freed
 
-    def _purge(self, which: str) -> int:
+    def _purge(self, reason: str, which: str) -> int:
+        """Purge what nothing holds and the console has proven to hold, each with a signed tombstone that stays."""
         rows = self.db.execute(
-            "SELECT e.sha256, e.path, e.bytes FROM evidence e WHERE e.purged_ns IS NULL AND e.hold = 0 AND NOT EXISTS"
-            f" (SELECT 1 FROM hit h WHERE h.evidence = e.sha256 AND h.received_ns IS NULL) {which}"
+            "SELECT e.sha256, e.path, e.bytes, e.created_ns FROM evidence e WHERE e.purged_ns IS NULL AND e.hold = 0"
+            f" AND NOT EXISTS (SELECT 1 FROM hit h WHERE h.evidence = e.sha256 AND h.proven_ns IS NULL) {which}"
         ).fetchall()
-        freed = 0
-        for sha256, path, size in rows:
-            self.db.execute("UPDATE evidence SET purged_ns=? WHERE sha256=?", (self.clock.now().wall_ns, sha256))
+        now, freed = self.clock.now(), 0
+        for sha256, path, size, created_ns in rows:
+            self.db.execute("UPDATE evidence SET purged_ns=? WHERE sha256=?", (now.wall_ns, sha256))
+            stone = {"sha256": sha256, "bytes": size, "kept_since": rfc3339(created_ns), "reason": reason}
+            hits = self.db.execute("SELECT DISTINCT hit_id FROM hit WHERE evidence=?", (sha256,)).fetchall()
+            for hit_id in [hit_id for (hit_id,) in hits] or [None]:
+                acts.append(self.db, now.wall_ns, PURGE, hit_id, stone, self.key)
             self._doomed.append(self.folder / path)
             freed += size
         self.accounts.evidence_bytes -= freed
+        if rows:
+            self._tell(now.rfc3339(), f"{len(rows)} files, {freed} bytes; for {reason}")
         return freed
+
+    def _tell(self, at: str, detail: str) -> None:
+        """Put into the outbox that evidence was purged: nothing is deleted silently."""
+        line = Audit(at=at, what="evidence purge", by="appliance", outcome="done", detail=detail).encoded()
+        row = self.db.execute(
+            "INSERT INTO outbox (class, topic, payload, created_ns) VALUES ('audit', 'up/audit', ?, ?)",
+            (line, self.clock.now().wall_ns),
+        )
+        assert row.lastrowid is not None
+        self._told.append((row.lastrowid, "audit"))
+        self.accounts.added("audit", len(line))
+
+    def why_kept(self) -> str:
+        """Say what evidence may not be purged, though room is short: a person must see to it."""
+        (held,) = self.db.execute(
+            "SELECT coalesce(sum(bytes), 0) FROM evidence WHERE purged_ns IS NULL AND hold != 0"
+        ).fetchone()
+        (unproven,) = self.db.execute(
+            "SELECT coalesce(sum(bytes), 0) FROM evidence e WHERE purged_ns IS NULL AND hold = 0"
+            " AND EXISTS (SELECT 1 FROM hit h WHERE h.evidence = e.sha256 AND h.proven_ns IS NULL)"
+        ).fetchone()
+        said = [f"{size / 1e6:.0f} MB {why}" for size, why in ((held, "held"), (unproven, "not receipted")) if size]
+        return f": of the evidence, {' and '.join(said)} must stay" if said else ""
 
     def forget(self, accounts: Accounts) -> None:
         """Go back to these accounts: the transaction came to nothing, and the files that it doomed stay."""
         self.accounts = accounts
         self._doomed.clear()
+        self._told.clear()
 
-    def settle(self) -> None:
-        """Remove the files of evidence that the commit just made purged: the row first, for a row must not lie."""
+    def settle(self) -> list[tuple[int, str]]:
+        """Remove the files of evidence that the commit just made purged: the row first, for a row must not lie.
+
+        Returns the messages that say so, by id and class.
+        """
         for path in self._doomed:
             try:
                 path.unlink(missing_ok=True)
@@ -140,6 +180,8 @@ class Room:
                 # The row is committed; a file that stays behind is swept at the next start.
                 log.warning("%s is purged, but stays on the disk for now: %s", path, error)
         self._doomed.clear()
+        told, self._told = self._told, []
+        return told
 
     def sweep(self, *, adopt: bool) -> None:
         """Remove evidence files that no row names: their commit never came. Raises OSError, sqlite3.Error.

@@ -65,6 +65,9 @@ class FakeLedger:
         found = (self.note(n) for n in sorted(self.notes) if number < n <= up_to)
         return [out for out in found if out and out.cls == cls][:limit]
 
+    def payload(self, seq: int) -> bytes | None:
+        return self.hits[seq].payload if seq in self.hits else None
+
     def seq_of(self, hit_id: str, rev: int) -> int | None:
         return next((n for n, out in self.hits.items() if (out.hit_id, out.rev) == (hit_id, rev)), None)
 

@@ -138,7 +138,11 @@ def test_a_receipt_for_other_bytes_or_for_a_strangers_hit_is_refused(ledger, sta
         wire.send(0)
     assert not receipt(pump, 1, 0, sha256="00" * 32)
     assert not receipt(pump, 99, 0)
+    assert receipt(pump, 1, 0)
+    assert not receipt(pump, 1, 0, sha256="00" * 32)  # received already, and still not those bytes
+    assert pump.take_marks().proven == []
     assert receipt(pump, 1, 0, sha256=hashlib.sha256(ledger.hits[1].payload).hexdigest())
+    assert pump.take_marks().proven == [1]
 
 
 def test_without_a_receipt_it_goes_again_after_5_10_20_s_up_to_10_min(ledger, start):

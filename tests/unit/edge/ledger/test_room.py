@@ -26,7 +26,7 @@ def digest(hit):
 
 
 async def received(ledger, *numbers):
-    ledger.mark(Mark(received=list(numbers)))
+    ledger.mark(Mark(received=list(numbers), proven=list(numbers)))
     await until(lambda: ledger._asked.empty() and not ledger._marks)
 
 
@@ -189,8 +189,8 @@ async def test_a_purge_that_was_rolled_back_removes_no_file(ledger, clock, folde
     await received(ledger, 1)
     real = type(ledger.room)._purge
 
-    def purge_and_fail(room, which):
-        real(room, which)
+    def purge_and_fail(*given):
+        real(*given)
         raise sqlite3.OperationalError("disk I/O error")
 
     tried = []
@@ -230,7 +230,7 @@ async def test_the_disk_is_back_where_it_was_once_all_is_delivered(make_ledger, 
     await ledger.commit(Note("audit", "up/audit", b"{}"))
     [(last,)] = ask("SELECT max(id) FROM outbox")
     filled = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    ledger.mark(Mark(received=list(range(1, 101)), done=list(range(1, last + 1))))
+    ledger.mark(Mark(received=[*range(1, 101)], proven=[*range(1, 101)], done=[*range(1, last + 1)]))
     await until(lambda: ledger.accounts.queued() == {"hit": 0})
     clock.advance(2 * DAY_S)
     await until(lambda: files(folder) == set())
