@@ -16,6 +16,7 @@ from edge.nouns import Item, ThreatReport
 #: What a message to a device's process has room for; the ledger has them all.
 MAX_THREATS = 64
 RULES = "rules"
+UNSTATED = "unstated"
 
 
 def verdict(who: Identity, scan: Scan, item: Item, report: ThreatReport, hit_id: str | None, now: Stamp) -> Verdict:
@@ -63,8 +64,8 @@ def verdict_again(who: Identity, reader: Reader, device: str, key: str) -> Verdi
         bag_tag=said["item"]["bag_tag"],
         type=said["item"]["type"],
         threshold=said["threshold"],
-        model=RULES,
-        version=__version__,
+        model=UNSTATED,  # a message of a verdict does not name it
+        version="",
         started_ns=at_ns - int((said.get("ms") or 0.0) * 1e6),
         ended_ns=at_ns,
         scan_type=said.get("scan_type") or "OPERATIONAL",

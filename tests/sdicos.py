@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,36 @@ def _said(program: str, *arguments: object) -> dict[str, Any]:
     assert done.returncode == 0, f"{done.returncode}: {done.stderr[-1000:]}"
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return said
+
+
+_SERVER = """
+import sys
+from pyDICOS import DataProcessingMultipleConnections, DcsApplicationEntity, DcsServer, DcsString
+server = DcsServer()
+server.SetPort(int(sys.argv[1]))
+server.SetIP(DcsString("127.0.0.1"))
+server.SetApplicationName(DcsApplicationEntity("VIEWER"))
+server.IgnoreApplicationNames()
+callback = DataProcessingMultipleConnections()
+print("up" if server.StartListening(callback, None) else "down", flush=True)
+sys.stdin.read()
+server.StopListening()
+"""
+
+
+@contextmanager
+def server(port: int) -> Iterator[None]:
+    """The toolkit's server; it answers success to what it takes, and drops it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout and process.stdin
+        while (line := process.stdout.readline().strip()) != "up":
+            assert process.poll() is None, line
+        yield
+    finally:
+        process.kill()
+        process.wait(30)
+        for stream in (process.stdin, process.stdout):
+            stream.close() if stream else None

@@ -18,6 +18,7 @@ ae_title = "EDGE"
     wiring="""\
 The scanner is the client: enter this appliance's address, the port of `listen` and the `ae_title` in its DICOM (or
 "DICOS", "PACS") settings as a storage destination, then use its echo or test button. Nothing is opened towards the
-scanner. The protocol is not encrypted: keep scanner and appliance on a network of their own.
+scanner. Without `tls` the protocol is not encrypted: keep scanner and appliance on a network of their own. Reports on
+each item go to a workstation where `tdr_to` names one.
 """,
 )

@@ -6,19 +6,24 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from drivers.contract import Outcome, Port, Scan
-from drivers.dicos import codec
+from drivers.contract import Outcome, Port, Scan, Verdict
+from drivers.dicos import codec, joined, scu, tls
+from drivers.dicos import verdict as report
 from drivers.dicos.joiner import Group, Joiner, Plan
 from drivers.dicos.known import Known
+from drivers.dicos.outbox import Outbox
+from drivers.dicos.peer import Peer
 from drivers.dicos.scp import SUCCESS, Stored
 from drivers.dicos.settings import DicosSettings
-from drivers.errors import StoreFull
+from drivers.errors import LinkLost, StoreFull
 
 log = logging.getLogger("jaitf.dicos")
 
@@ -26,6 +31,7 @@ OUT_OF_RESOURCES = 0xA700
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 CANNOT_UNDERSTAND = 0xC000
 NO_ANSWER = "no-answer"
+WORKSTATION = "workstation"
 
 
 class Refused(Exception):
@@ -51,18 +57,47 @@ class Counter:
         self._joiner = Joiner(port.state_dir / "waiting", self._plan, port.clock)
         self._known = Known(port.state_dir / "known.jsonl")
         self._working: set[asyncio.Task[Any]] = set()
+        self._outbox = self._made_outbox() if settings.tdr_to else None
+        self._sending: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str:
+        """What keeps reports from the workstation, "" where nothing does."""
+        return self._outbox.problem if self._outbox else ""
+
+    def facts(self) -> dict[str, str | int | float | bool]:
+        """Return what became of reports that the workstation did not take."""
+        if not self._outbox:
+            return {}
+        counts = {"reports_lost": self._outbox.lost, "reports_refused": self._outbox.refused}
+        return {name: count for name, count in counts.items() if count}
 
     def open(self) -> None:
-        """Take up what waited when the process before this one ended. Raises OSError."""
-        self._joiner.load()
+        """Take up what waited when the process before this one ended. Raises LinkLost."""
+        try:
+            self._joiner.load()
+            if self._outbox:
+                self._outbox.load()
+        except OSError as error:
+            raise LinkLost(f"the device's folder cannot be used: {error}") from error
+
+    def start(self) -> None:
+        """Begin to send reports; in the event loop."""
+        if self._outbox:
+            self._sending = self._loop.create_task(self._outbox.run())
 
     def close(self) -> None:
         """Give up what is under way; the core's answers to it are of no use any more."""
-        for task in self._working:
+        for task in (*self._working, *([self._sending] if self._sending else ())):
             task.cancel()
 
-    def emit_due(self) -> None:
-        """Emit the scans that waited long enough for what is missing of them; in the event loop."""
+    def look_around(self) -> None:
+        """Emit the scans that waited long enough for what is missing of them; in the event loop.
+
+        Raises LinkLost where reports are not sent any more.
+        """
+        if self._sending and self._sending.done():
+            raise LinkLost(f"reports are not sent any more: {self._sending.exception()!r}")
         for group in self._joiner.due():
             self._start(self._emit_group(group))
 
@@ -126,9 +161,42 @@ class Counter:
         return SUCCESS if outcome in (Outcome.COMMITTED, Outcome.REPEATED) else OUT_OF_RESOURCES
 
     async def _emit(self, scan: Scan) -> Outcome:
-        outcome = (await self._port.screen(scan)).outcome
+        screened = await self._port.screen(scan)
+        if (
+            self._outbox
+            and screened.verdict
+            and not (screened.outcome is Outcome.REPEATED and self._outbox.has(scan.key))
+        ):
+            try:
+                await asyncio.to_thread(self._report, self._outbox, scan, screened.verdict)
+            except OSError as error:
+                # The scanner sends again, and the report is then made of what was committed.
+                log.warning("a report cannot be kept for the workstation: %s", error)
+                return Outcome.REFUSED
         self._well()
-        return outcome
+        return screened.outcome
+
+    def _report(self, outbox: Outbox, scan: Scan, verdict: Verdict) -> None:
+        original = bytes(scan.original)
+        images = joined.images(original, scan.media_type)
+        evidence = hashlib.sha256(original).hexdigest()
+        outbox.put(scan.key, verdict.ended_ns, report.write(verdict, scan.key, images, evidence))
+
+    def _made_outbox(self) -> Outbox:
+        settings = self._settings
+        assert settings.tdr_to is not None
+        peer = Peer.parse(settings.tdr_to)
+        secure = None
+        if peer.tls:
+            assert settings.ca_file is not None  # `check` has seen to it
+            secure = tls.client(settings.cert_file, settings.key_file, settings.ca_file)
+
+        def send(files: list[Path], answered: Callable[[Path, int], None]) -> None:
+            for file, status in scu.store(peer, settings.ae_title, files, secure):
+                answered(file, status)
+
+        folder = self._port.state_dir / "reports"
+        return Outbox(folder, settings.tdr_backlog, send, self._well)
 
     async def _emit_group(self, group: Group) -> Outcome:
         """Emit a joined scan; one that the core does not take is emitted again later, for its objects are answered."""

@@ -10,7 +10,8 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from drivers.contract import DeviceState, Driver, Port, ProbeReport
-from drivers.dicos.counter import NO_ANSWER, Counter, Refused
+from drivers.dicos import tls
+from drivers.dicos.counter import NO_ANSWER, WORKSTATION, Counter, Refused
 from drivers.dicos.pdu import TooLarge
 from drivers.dicos.scp import SUCCESS, Scp, Stored, prepare_pynetdicom
 from drivers.dicos.settings import DicosSettings
@@ -63,7 +64,7 @@ class _Session:
         self._settings = settings
         self._port = port
         self._scp = Scp(settings, self._store, self._refused)
-        self._facts = {"ae_title": settings.ae_title}
+        self._facts: dict[str, str | int | float | bool] = {"ae_title": settings.ae_title}
         self._said_ns: dict[tuple[str, str], int] = {}
         self._loop = loop
         self._counter = Counter(settings, port, loop, self._up)
@@ -71,12 +72,13 @@ class _Session:
     async def run(self) -> None:
         """Serve until cancelled. Raises as the driver does."""
         await asyncio.to_thread(self._counter.open)
+        self._counter.start()
         self._facts["listen"] = self._scp.start()
         try:
             self._up()
             while self._scp.alive:
                 self._port.progress()
-                self._counter.emit_due()
+                self._counter.look_around()
                 await asyncio.sleep(WATCH_S)
             raise LinkLost(f"{self._settings.listen}: the server ended by itself")
         finally:
@@ -84,7 +86,10 @@ class _Session:
             await asyncio.to_thread(self._scp.stop)
 
     def _up(self) -> None:
-        self._port.state(DeviceState.UP, **self._facts)
+        facts = self._facts | self._counter.facts()
+        problem = self._counter.problem
+        state, code = (DeviceState.DEGRADED, WORKSTATION) if problem else (DeviceState.UP, "")
+        self._port.state(state, problem, code, **facts)
 
     def _degraded(self, reason: str, code: str) -> None:
         self._port.state(DeviceState.DEGRADED, reason, code, **self._facts)
@@ -115,8 +120,14 @@ def _echo(host: str, settings: DicosSettings, deadline_s: float) -> bool:
     prepare_pynetdicom()
     entity = AE(ae_title=(settings.calling_ae_titles or ("PROBE",))[0])
     entity.add_requested_context(Verification)
+    secure = None
+    if settings.tls:
+        assert settings.cert_file and settings.key_file and settings.ca_file  # `check` has seen to it
+        context = tls.client(settings.cert_file, settings.key_file, settings.ca_file)
+        context.check_hostname = False  # it is this very box, by whatever name
+        secure = (context, host)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = deadline_s / 3
-    association = entity.associate(host, settings.port, ae_title=settings.ae_title)
+    association = entity.associate(host, settings.port, ae_title=settings.ae_title, tls_args=secure)
     if not association.is_established:
         return False
     status = association.send_c_echo()

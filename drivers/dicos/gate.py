@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from drivers.dicos.pdu import (
     ABORT,
     ASSOCIATE_RQ,
     HEAD_BYTES,
+    MAX_OFFERED_BYTES,
     P_DATA,
     REJECT_DIALECT,
     Tally,
@@ -59,18 +61,27 @@ class Limits:
     turn_s: float
     room: Room
     refused: Callable[[str, str, str], None]
+    max_pdu_bytes: int = MAX_OFFERED_BYTES
 
 
 class Gate:
     """One connection, as pynetdicom's `AssociationSocket` uses a socket."""
 
-    def __init__(self, sock: socket.socket, address: str, limits: Limits, closed: Callable[[Gate], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: str,
+        limits: Limits,
+        closed: Callable[[Gate], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.address = address
         self.dialect = Dialect()
         self._sock = sock
+        self._tls = tls
         self._limits = limits
         self._closed = closed
-        self._tally = Tally(limits.max_object_bytes)
+        self._tally = Tally(limits.max_object_bytes, limits.max_pdu_bytes)
         self._ahead = memoryview(b"")
         self._turn = threading.Event()
         self._turn.set()
@@ -80,7 +91,7 @@ class Gate:
 
     def fileno(self) -> int:
         """Return a descriptor for `select`: readable where bytes are here already, else the socket's."""
-        return _READABLE if self._ahead else self._sock.fileno()
+        return _READABLE if self._ahead or _deciphered(self._sock) else self._sock.fileno()
 
     def greeted(self, deadline_s: float) -> bool:
         """Wait for an association request and return whether one came; pynetdicom need not know of anything else.
@@ -89,7 +100,12 @@ class Gate:
         hung up on.
         """
         try:
+            if self._tls:
+                self._secure(self._tls, deadline_s)
             self._ahead = memoryview(self._pdu(deadline_s))
+        except ssl.SSLError as error:
+            self._limits.refused(self.address, f"no TLS with it: {error.reason or error}", "tls")
+            return False
         except OSError:
             return False
         except TooMuch as error:
@@ -106,6 +122,15 @@ class Gate:
             return False
         self.dialect = Dialect(spoken)
         return True
+
+    def _secure(self, tls: ssl.SSLContext, deadline_s: float) -> None:
+        """Shake hands. Raises OSError, SSLError, TimeoutError."""
+        self._sock.settimeout(deadline_s)
+        secured = tls.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
+        self._sock = secured
+        if self._ended:  # closed meanwhile, by its old descriptor
+            secured.close()
+        secured.do_handshake()
 
     def recv(self, size: int) -> memoryview:
         """Return at most `size` bytes of the PDU at hand, nothing once the connection has ended.
@@ -201,3 +226,8 @@ class Gate:
             self._has_room = True
         if self._ended:
             self.take_room()()
+
+
+def _deciphered(sock: socket.socket) -> bool:
+    """Return whether TLS has bytes ready that `select` cannot see."""
+    return isinstance(sock, ssl.SSLSocket) and bool(sock.pending())

@@ -18,8 +18,9 @@ ABORT: Final = bytes((7, 0, 0, 0, 0, 4, 0, 0, 2, 0))
 REJECT_DIALECT: Final = bytes((3, 0, 0, 0, 0, 4, 0, 1, 1, 2))
 DICOM_DIALECT: Final = "1.2.840.10008.3.1.1.1"
 
-#: By PDU type, the longest body. Of P-DATA more than was offered, as some peers do not count the same way.
-_MAX_BODY_BYTES = {1: 256 * 1024, 2: 256 * 1024, 3: 1024, P_DATA: 8 * MAX_OFFERED_BYTES, 5: 1024, 6: 1024, 7: 1024}
+#: By PDU type, the longest body; of P-DATA so many times what was offered, as some peers do not count the same way.
+_MAX_BODY_BYTES = {1: 256 * 1024, 2: 256 * 1024, 3: 1024, P_DATA: 0, 5: 1024, 6: 1024, 7: 1024}
+_TIMES_OFFERED = 8
 _MAX_COMMAND_BYTES = 64 * 1024
 _HEAD = Struct(">BxI")
 _ITEM = Struct(">IBB")
@@ -62,18 +63,19 @@ def dialect(request: memoryview) -> str:
 class Tally:
     """Counts one connection's PDUs; `object_bytes` is how much of the object under way has come."""
 
-    def __init__(self, max_object_bytes: int) -> None:
+    def __init__(self, max_object_bytes: int, max_pdu_bytes: int = MAX_OFFERED_BYTES) -> None:
         self.object_bytes = 0
         self._command_bytes = 0
         self._max_object_bytes = max_object_bytes
+        self._max_body_bytes = {**_MAX_BODY_BYTES, P_DATA: _TIMES_OFFERED * max_pdu_bytes}
 
     def head(self, head: bytes | bytearray) -> tuple[int, int]:
         """Return type and length of the PDU whose first HEAD_BYTES these are. Raises TooMuch."""
         kind, length = _HEAD.unpack(head)
-        if kind not in _MAX_BODY_BYTES:
+        if kind not in self._max_body_bytes:
             raise TooMuch("what came is no DICOM")
-        if length > _MAX_BODY_BYTES[kind]:
-            raise TooMuch(f"a PDU of {length} bytes, {_MAX_BODY_BYTES[kind]} are allowed")
+        if length > self._max_body_bytes[kind]:
+            raise TooMuch(f"a PDU of {length} bytes, {self._max_body_bytes[kind]} are allowed")
         return kind, length
 
     def data(self, body: memoryview) -> bool:

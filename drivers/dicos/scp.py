@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -18,8 +19,8 @@ from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import Verification, uid_to_service_class
 from pynetdicom.transport import ThreadedAssociationServer
 
+from drivers.dicos import tls
 from drivers.dicos.gate import Gate, Limits, Room
-from drivers.dicos.pdu import MAX_OFFERED_BYTES
 from drivers.dicos.pixels import TRANSFER_SYNTAXES
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import IMAGES, IMPLEMENTATION, KEPT, is_of_person
@@ -66,7 +67,17 @@ class Scp:
     def start(self) -> str:
         """Listen, and return the address as HOST:PORT. Raises LinkBusy, LinkDenied or LinkLost."""
         settings = self._settings
-        limits = Limits(settings.max_object_bytes, settings.answer_s + END_S, Room(SMALL_OBJECT_BYTES), self._refused)
+        limits = Limits(
+            settings.max_object_bytes,
+            settings.answer_s + END_S,
+            Room(SMALL_OBJECT_BYTES),
+            self._refused,
+            settings.max_pdu_bytes,
+        )
+        secure = None
+        if settings.tls:
+            assert settings.cert_file and settings.key_file and settings.ca_file  # `check` has seen to it
+            secure = tls.server(settings.cert_file, settings.key_file, settings.ca_file)
         handlers: list[Any] = [
             (evt.EVT_C_ECHO, _echoed),
             (evt.EVT_C_STORE, self._stored),
@@ -76,7 +87,10 @@ class Scp:
         prepare_pynetdicom()
         try:
             self._server = _entity(settings).make_server(
-                (settings.host, settings.port), evt_handlers=handlers, server_class=_Server, guard=(settings, limits)
+                (settings.host, settings.port),
+                evt_handlers=handlers,
+                server_class=_Server,
+                guard=(settings, limits, secure),
             )
         except OSError as error:
             raise _link_error(settings, error) from None
@@ -147,8 +161,8 @@ class _Server(ThreadedAssociationServer):  # type: ignore[misc]  # pynetdicom sh
 
     request_queue_size = 64  # pynetdicom's 5 make a crowd wait for TCP's retries
 
-    def __init__(self, *args: Any, guard: tuple[DicosSettings, Limits], **kwargs: Any) -> None:
-        self._settings, self._limits = guard
+    def __init__(self, *args: Any, guard: tuple[DicosSettings, Limits, ssl.SSLContext | None], **kwargs: Any) -> None:
+        self._settings, self._limits, self._tls = guard
         self._gates: dict[tuple[str, int], Gate] = {}
         self._lock = threading.Lock()
         super().__init__(*args, **kwargs)
@@ -164,7 +178,7 @@ class _Server(ThreadedAssociationServer):  # type: ignore[misc]  # pynetdicom sh
                 if self._gates.get(address[:2]) is gate:
                     del self._gates[address[:2]]
 
-        gate = Gate(sock, address[0], self._limits, closed)
+        gate = Gate(sock, address[0], self._limits, closed, self._tls)
         with self._lock:
             self._gates[address[:2]] = gate
         return gate, address
@@ -224,7 +238,7 @@ def _entity(settings: DicosSettings) -> AE:
     entity.require_called_aet = settings.check_called_ae_title
     entity.require_calling_aet = list(settings.calling_ae_titles)
     entity.maximum_associations = settings.max_associations
-    entity.maximum_pdu_size = MAX_OFFERED_BYTES
+    entity.maximum_pdu_size = settings.max_pdu_bytes
     entity.acse_timeout = NEGOTIATE_S  # the request is here already when this begins to count
     entity.dimse_timeout = entity.network_timeout = settings.idle_s
     return entity

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from drivers.contract import Settings
+from drivers.dicos.peer import Peer
 
 MIB = 1024 * 1024
 
@@ -44,6 +46,12 @@ class DicosSettings(Settings):
         (), description="IP addresses and networks (10.0.0.0/24) that may connect; none: every one"
     )
     max_associations: int = Field(8, ge=1, le=64, description="most scanners connected at once")
+    max_pdu_bytes: int = Field(
+        128 * 1024,
+        ge=16_384,
+        le=1024 * 1024,
+        description="longest protocol data unit that is asked for; one eight times as long ends the connection",
+    )
     max_object_bytes: int = Field(
         64 * MIB, ge=65_536, le=128 * MIB, description="largest object that is taken; a larger one is cut off"
     )
@@ -63,6 +71,33 @@ class DicosSettings(Settings):
     answer_s: float = Field(
         25, ge=1, le=600, description="longest wait for a verdict; then the scanner is told to send again later"
     )
+
+    tls: bool = Field(False, description="take only TLS connections with a client certificate; needs the three files")
+    cert_file: Path | None = Field(None, description="this appliance's certificate (PEM)")
+    key_file: Path | None = Field(None, description="its key (PEM)")
+    ca_file: Path | None = Field(None, description="whose certificates are trusted (PEM)")
+    tdr_to: str | None = Field(
+        None,
+        description='where reports on each item go: "dicom://AE@HOST:PORT", or dicos:// for its dialect; -tls for TLS',
+    )
+    tdr_backlog: int = Field(
+        10_000, ge=1, le=1_000_000, description="most reports that wait for the workstation; then the oldest give way"
+    )
+
+    @field_validator("tdr_to")
+    @classmethod
+    def _a_peer(cls, value: str | None) -> str | None:
+        if value is not None:
+            Peer.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _has_its_certificates(self) -> Self:
+        if self.tls and not (self.cert_file and self.key_file and self.ca_file):
+            raise ValueError("tls needs cert_file, key_file and ca_file")
+        if self.tdr_to and Peer.parse(self.tdr_to).tls and not self.ca_file:
+            raise ValueError("tdr_to over TLS needs ca_file")
+        return self
 
     @field_validator("listen")
     @classmethod

@@ -22,7 +22,8 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
 
 def test_every_code_of_the_driver_is_in_the_readme() -> None:
     text = README.read_text()
-    for code in ("link-busy", "link-denied", "link-lost", "no-answer", "object-too-large", "store-full"):
+    lost = ("link-busy", "link-denied", "link-lost", "config")
+    for code in (*lost, "no-answer", "object-too-large", "store-full", "workstation"):
         assert f"| `{code}` |" in text
 
 

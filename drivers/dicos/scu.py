@@ -1,0 +1,107 @@
+"""The storage client: brings reports to a workstation, in DICOM's dialect or DICOS's, every wait with a deadline."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification
+from pynetdicom.transport import AssociationSocket
+
+from drivers.dicos.dialect import Dialect
+from drivers.dicos.gate import Gate, Limits, Room
+from drivers.dicos.pdu import DICOM_DIALECT, MAX_OFFERED_BYTES
+from drivers.dicos.peer import Peer
+from drivers.dicos.scp import prepare_pynetdicom
+from drivers.dicos.uids import IMPLEMENTATION, TDR
+from drivers.errors import LinkLost, LinkTimeout
+
+CONNECT_S = 5.0
+ANSWER_S = 20.0
+MAX_ANSWER_BYTES = 1024 * 1024
+
+
+def store(peer: Peer, calling: str, files: list[Path], tls: ssl.SSLContext | None = None) -> Iterator[tuple[Path, int]]:
+    """Store files over one association; yield each with the status that the peer answered. Blocks.
+
+    Raises LinkLost where the peer is away, takes no reports or breaks the association, LinkTimeout where it does not
+    answer.
+    """
+    association = _associated(peer, calling, tls)
+    try:
+        for number, file in enumerate(files, 1):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom on DICOS's attributes, which its dictionary has otherwise
+                try:
+                    answer = association.send_c_store(dcmread(file), msg_id=number % 65_536 or 1)
+                except ValueError as error:
+                    raise LinkLost(f"{peer} takes no threat detection reports: {error}") from None
+                except RuntimeError as error:
+                    raise LinkLost(f"{peer} ended the association: {error}") from None
+            if "Status" not in answer:
+                raise LinkTimeout(f"{peer} gave no answer within {ANSWER_S:g} s, or hung up")
+            yield file, int(answer.Status)
+    finally:
+        if association.is_established:
+            association.release()
+        elif association.is_alive():
+            association.abort()
+
+
+def _associated(peer: Peer, calling: str, tls: ssl.SSLContext | None) -> Association:
+    prepare_pynetdicom()
+    entity = _Entity(ae_title=calling)
+    entity.dialect = peer.dialect
+    entity.implementation_class_uid, entity.implementation_version_name = IMPLEMENTATION, "JAITF_EDGE"
+    entity.add_requested_context(TDR, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    entity.add_requested_context(Verification, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    entity.connection_timeout = entity.acse_timeout = CONNECT_S
+    entity.dimse_timeout = entity.network_timeout = ANSWER_S
+    secure = (tls, peer.host) if tls else None
+    association = entity.associate(
+        peer.host, peer.port, ae_title=peer.ae_title, tls_args=secure, max_pdu=MAX_OFFERED_BYTES
+    )
+    if association.is_established:
+        return association
+    rejected = association.is_rejected
+    if association.is_alive():
+        association.abort()
+    raise LinkLost(f"{peer} {'rejects the association' if rejected else 'does not answer'}")
+
+
+class _Entity(AE):  # type: ignore[misc]  # pynetdicom ships no type information
+    """pynetdicom's, with the gate of this driver on the connections it makes."""
+
+    dialect = DICOM_DIALECT
+
+    def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> AssociationSocket:
+        made = _Socket(assoc, address=address)
+        made.dialect = self.dialect
+        made.tls_args = tls_args
+        return made
+
+
+class _Socket(AssociationSocket):  # type: ignore[misc]  # pynetdicom ships no type information
+    """A connection whose PDUs go through a gate, in the peer's dialect."""
+
+    dialect = DICOM_DIALECT
+    socket: Any
+
+    def connect(self, primitive: Any) -> None:
+        """Connect, then put the gate between; what came in between still lies in the socket."""
+        made = self.socket
+        super().connect(primitive)
+        if self.socket is None:
+            made.close()  # pynetdicom shuts it down first, which fails for one that was never connected
+        else:
+            limits = Limits(MAX_ANSWER_BYTES, ANSWER_S, Room(MAX_ANSWER_BYTES), lambda *_: None)
+            gate = Gate(self.socket, "", limits, lambda _: None)
+            gate.dialect = Dialect(self.dialect)
+            self.socket = gate
