@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from drivers import registry
 from edge.config import positions
 from edge.config.included import with_profiles
+from edge.config.lane import TeamsToml
+from edge.config.lane_rules import LANE_RULES
 from edge.config.model import Config, DeviceConfig, DeviceToml, EdgeToml
 from edge.config.problems import ConfigProblems, Level, Problem, TomlFile
 from edge.config.rules import RULES, Draft, driver_of, is_path, resolved
@@ -24,6 +26,7 @@ DEFAULT = Path("/etc/jaitf-edge")
 ENVIRONMENT = "JAITF_EDGE_CONFIG"
 MAX_FILE_BYTES = 1024 * 1024
 EXAMPLE_SUFFIX = ".example"
+TEAMS = "teams.toml"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -66,11 +69,13 @@ def examine(folder: Path) -> Examination:
     edge = _read(folder / "edge.toml", digest, problems)
     device_files, strays = _device_files(folder)
     devices = {path.stem: file for path in device_files if (file := _read(path, digest, problems))}
-    draft = Draft(folder, edge, devices)
+    teams = _read(folder / TEAMS, digest, problems) if (folder / TEAMS).exists() else None
+    draft = Draft(folder, edge, devices, teams)
     problems += strays
     top = _checked(EdgeToml, edge, problems)
+    worn = _checked(TeamsToml, teams, problems) or TeamsToml()
     configured = [_device(file, folder, digest, problems) for file in devices.values()]
-    for rule in RULES:
+    for rule in (*RULES, *LANE_RULES):
         problems += rule(draft)
     problems.sort(key=lambda problem: (problem.file != folder / "edge.toml", str(problem.file), problem.line))
     config = None
@@ -80,6 +85,7 @@ def examine(folder: Path) -> Examination:
             folder=folder.absolute(),
             digest=digest.hexdigest(),
             **{name: getattr(top, name) for name in EdgeToml.model_fields},
+            teams=worn,
             devices=tuple(device for device in configured if device),
         )
     return Examination(config, tuple(problems))

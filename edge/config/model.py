@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from drivers.contract import Settings
+from edge.config.lane import LaneToml, TeamsToml
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 DEVICE_NAME = r"^[a-z0-9][a-z0-9_-]*$"
@@ -107,6 +108,7 @@ class EdgeToml(_Section):
     inference: Inference = Inference()
     storage: Storage = Storage()
     web: Web = Web()
+    lane: LaneToml = LaneToml()
 
 
 class DeviceToml(_Section):
@@ -147,4 +149,6 @@ class Config(BaseModel):
     inference: Inference
     storage: Storage
     web: Web
+    lane: LaneToml
+    teams: TeamsToml
     devices: tuple[DeviceConfig, ...]

@@ -26,15 +26,19 @@ CREDENTIALS_VARIABLE = "$CREDENTIALS_DIRECTORY"
 
 @dataclass(frozen=True)
 class Draft:
-    """The files of a configuration that parse: `edge` is None where `edge.toml` does not; devices by their names."""
+    """The files of a configuration that parse: `edge` is None where `edge.toml` does not; devices by their names.
+
+    `teams` is None where there is no `teams.toml`, or it does not parse.
+    """
 
     folder: Path
     edge: TomlFile | None
     devices: dict[str, TomlFile]
+    teams: TomlFile | None = None
 
     def files(self) -> list[TomlFile]:
         """Return all that parse."""
-        return [*([self.edge] if self.edge else []), *self.devices.values()]
+        return [*([self.edge] if self.edge else []), *([self.teams] if self.teams else []), *self.devices.values()]
 
     def running(self) -> dict[str, TomlFile]:
         """Return the devices that are not switched off."""

@@ -89,6 +89,8 @@ def literal(value: object) -> str:
             return f"{value:_}" if abs(value) >= 10_000 else str(value)
         case float():
             return repr(value)
+        case dict():
+            return "{ " + ", ".join(f"{name} = {literal(each)}" for name, each in value.items()) + " }"
         case list() | tuple():
             return f"[{', '.join(literal(element) for element in value)}]"
         case _:

@@ -92,7 +92,7 @@ def validate(model: type[M], file: TomlFile, top: positions.Path = ()) -> M | li
 
 
 def _dated(value: object) -> dict[str, str]:
-    # No key of this project is a date; as an object, a date is the wrong type wherever text is wanted.
+    # As an object, a date is the wrong type wherever text is wanted; a key that wants a day takes it apart.
     return {"date": str(value)}
 
 
