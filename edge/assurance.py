@@ -24,7 +24,8 @@ from inference.manifest import OperatingPoints
 from inference.rates import wilson
 
 if TYPE_CHECKING:
-    from inference.insertion import Inserted, Scanner, Shot
+    from inference.insertion import Inserted, Shot
+    from inference.scanner import Scanner
 
 log = logging.getLogger("jaitf.judge")
 
@@ -134,12 +135,14 @@ class Assurance:
         # Each piece between two yields holds the judge's thread for some tenths of a second at most.
         from inference import insertion
         from inference.look import views
+        from inference.scanner import glance
 
         yield None
         shot = insertion.shot_of(views(scan.pictures)[0])
         yield None
         if known.scanner is None:
-            known.scanner = insertion.learn([shot], self._chance.getrandbits(32), looks=1, tries=_LOOK_TRIES)
+            colours = [shot.colour] if shot.colour is not None else []
+            known.scanner = glance(colours, self._chance.getrandbits(32), _LOOK_TRIES)
         yield None
         kind = self._chance.choice(KINDS)
         for _ in range(_PLACES):

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from drivers.contract import Energy, Picture, Polarity
 from drivers.errors import ModelError
 from inference.normalise import guess_polarity, pixels, reduced, transmission
-from simulators.xray import KINDS, Insert, Look, bag_region, into_colour, into_counts, likely_look, make_insert
-from simulators.xray.palette import MOST, paint, smoothed, stuff_of, table
-from simulators.xray.physics import beam
+from inference.scanner import METAL_LEVELS, Scanner
+from simulators.xray import Insert, Look, bag_region, into_colour, into_counts, make_insert
+from simulators.xray.palette import MOST, smoothed, stuff_of, table
+from simulators.xray.physics import IRON, POLYETHYLENE, beam
 from simulators.xray.physics import transmission as passing
 
 Rng = np.random.Generator
@@ -38,10 +39,10 @@ WHITE = 60_000
 _BAG_MM = (430.0, 680.0)
 """The longer side of a bag, where the scanner does not say how large a pixel is."""
 _SEEN_COLOUR, _SEEN_COUNTS = 5.0, 0.008
-_LEVELS = 32
 _METAL_FROM = 96
-_SHIFTS = 2
-_SOFTNESS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.3, 0.4, 0.55)
+_HALO_PX = 12
+_EFFECTIVE_CM2_G = np.array([0.17, 0.18, 0.5, 3.0], np.float32)
+"""Mass attenuation of the simulator's four basis materials at the mean of both detectors' energies, rounded."""
 
 
 class Operator(StrEnum):
@@ -97,18 +98,6 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Scanner:
-    """What was learned of a scanner from its own pictures.
-
-    `looks` are displays whose colours come nearest to its own; `metal` the colour of its metal by lightness,
-    [levels, 3], 0..1. A scanner that gives no colours has none.
-    """
-
-    looks: tuple[Look, ...] = ()
-    metal: Floats | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Inserted:
     """A view with a thing in it: its kind and where it is."""
 
@@ -141,22 +130,6 @@ def shot_of(group: Sequence[Picture]) -> Shot:
     return Shot(first.view, low=counts[0] if len(counts) > 1 else None, high=counts[-1], px_mm=px_mm)
 
 
-def learn(shots: Sequence[Shot], seed: int, looks: int = 3, tries: int = 300) -> Scanner:
-    """Return what the pictures of a scanner say about its display; the same for the same shots and seed."""
-    colours = [shot.colour for shot in shots if shot.colour is not None]
-    if not colours:
-        return Scanner()
-    sample = np.concatenate([c[::3, ::3].reshape(-1, 3) for c in colours])[: 600 * 600]
-    side = int(len(sample) ** 0.5)
-    square = sample[: side * side].reshape(side, side, 3)
-    likely = (likely_look(square, tries, seed + number) for number in range(looks))
-    found = list(dict.fromkeys(_as_soft(look, square) for look in likely))
-    rng = np.random.default_rng(seed)
-    # Which colours there are does not say what matter has which: where light metal ends and metal begins stays open.
-    found += [_shifted(look, rng) for look in found for _ in range(_SHIFTS)]
-    return Scanner(tuple(found), _metal_of(sample))
-
-
 def insert(shot: Shot, kind: str, scanner: Scanner, how: Operator, rng: Rng) -> Inserted | None:
     """Return the view with a thing of a kind in it, somewhere in the bag, or None where it cannot be seen there."""
     where = shot.bag()
@@ -164,7 +137,7 @@ def insert(shot: Shot, kind: str, scanner: Scanner, how: Operator, rng: Rng) -> 
         thing = make_insert(rng, kind, *shot.size, _px_mm(shot, where, rng), where)
     except ValueError:
         return None  # larger than the picture
-    thing = replace(thing, maps=_soft(thing.maps, float(rng.uniform(0.0, 1.0))))
+    thing = replace(thing, maps=_grainy(_soft(thing.maps, float(rng.uniform(0.3, 1.1))), rng))
     if shot.colour is not None:
         new = replace(shot, colour=_INTO_COLOUR[how](shot.colour, thing, scanner, rng))
         changed = np.abs(new.colour.astype(np.int16) - shot.colour)[thing.truth.mask].mean() > _SEEN_COLOUR  # type: ignore[union-attr]  # just made
@@ -195,34 +168,9 @@ def weathered(shot: Shot, rng: Rng) -> Shot:
     return shot
 
 
-def _as_soft(look: Look, picture: Colours) -> Look:
-    """Return the look with hues that pass into each other as gently as the picture's do.
-
-    A look that has every colour of the picture may have many more; here those count that the picture has not.
-    """
-    packed, counts = np.unique((picture >> 4).astype(np.int32) @ np.array([256, 16, 1]), return_counts=True)
-    packed = packed[counts > picture.size * 1e-5]
-    has = np.stack([packed >> 8, (packed >> 4) & 15, packed & 15], axis=1).astype(np.float32) * 16 + 8
-
-    def strange(soft: float) -> float:
-        shown = paint(replace(look, soft=soft), np.arange(0, 129, 8), np.linspace(0.2, 4.0, 20)).reshape(-1, 3)
-        away = (shown[:, None, :].astype(np.float32) - has[None, :, :]) ** 2
-        return float(np.sqrt(away.sum(axis=2).min(axis=1)).mean())
-
-    return replace(look, soft=min(_SOFTNESS, key=strange))
-
-
-def _shifted(look: Look, rng: Rng) -> Look:
-    light, metal = look.edges
-    edges = (light + float(rng.uniform(-0.12, 0.12)), metal + float(rng.uniform(-0.15, 0.25)))
-    return replace(look, edges=edges, soft=look.soft * float(rng.uniform(0.6, 1.6)))
-
-
 def _display(scanner: Scanner, rng: Rng) -> Look:
-    """Return one of the likely looks, with edges as sharp and hues as smeared as some display has them."""
-    look = scanner.looks[rng.integers(len(scanner.looks))]
-    other = Look.random(rng)
-    return replace(look, sharpen=other.sharpen, sharpen_px=other.sharpen_px, smear_px=other.smear_px, jpeg=0)
+    """Return one of the looks that the scanner may have."""
+    return scanner.looks[int(rng.integers(len(scanner.looks)))]
 
 
 def _px_mm(shot: Shot, where: Mask, rng: Rng) -> float:
@@ -235,34 +183,27 @@ def _px_mm(shot: Shot, where: Mask, rng: Rng) -> float:
 
 def _soft(maps: Floats, sigma_px: float) -> Floats:
     """Return a thing with edges as soft as a detector shows them."""
-    if sigma_px < 0.3:
-        return maps
     return np.stack([cv2.GaussianBlur(plane, (0, 0), sigma_px) if plane.any() else plane for plane in maps])
+
+
+def _grainy(maps: Floats, rng: Rng) -> Floats:
+    """Return a thing with the grain that few photons leave, as matter: more of it the less comes through.
+
+    Low and high energy count different photons: the grain is one of hue, iron for plastic, as well as of darkness.
+    """
+    dark = np.tensordot(_EFFECTIVE_CM2_G, maps, 1)
+    photons = np.exp(rng.uniform(np.log(8_000), np.log(150_000)))
+    grain = np.where(dark > 0.01, np.exp(np.minimum(dark, 5.0) / 2) / np.sqrt(photons), 0).astype(np.float32)
+    hue, level = (grain * rng.standard_normal(grain.shape, dtype=np.float32) for _ in range(2))
+    out = maps.copy()
+    out[IRON] += hue / _EFFECTIVE_CM2_G[IRON]
+    out[POLYETHYLENE] += (level - hue) / _EFFECTIVE_CM2_G[POLYETHYLENE]
+    return out
 
 
 def _grey(counts: Counts | None) -> Colours:
     assert counts is not None
     return np.repeat((np.minimum(counts, WHITE) * (255 / WHITE)).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _metal_of(sample: Colours) -> Floats:
-    """Return the colour of the bluest pixels of each lightness, smoothed; what a display shows metal in."""
-    values = sample.astype(np.float32) / np.float32(255)
-    light = values.mean(axis=1)
-    blue = values[:, 2] - values[:, :2].max(axis=1)
-    level = np.minimum((light * _LEVELS).astype(np.intp), _LEVELS - 1)
-    known, colours = [], []
-    for number in range(_LEVELS):
-        inside = np.flatnonzero(level == number)
-        if inside.size >= 50:
-            best = inside[np.argsort(blue[inside])[-max(5, inside.size // 20) :]]
-            known.append(number)
-            colours.append(np.median(values[best], axis=0) / max(float(light[best].mean()), 1e-3))
-    if not known:
-        return np.ones((_LEVELS, 3), np.float32)
-    hues = np.array(colours)
-    ramp = np.stack([np.interp(np.arange(_LEVELS), known, hues[:, c]) for c in range(3)], axis=1)
-    return np.asarray(cv2.blur(ramp.astype(np.float32), (1, 3)), np.float32)
 
 
 def _by_palette(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Colours:
@@ -272,17 +213,29 @@ def _by_palette(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> 
 def _alone(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> tuple[Floats, Floats, Floats]:
     """Return bag and thing as parts of the belt's own light, 0..1 [rows, columns, 3], and how metallic the thing is."""
     look = _display(scanner, rng)
-    low, high = -np.log(np.maximum(passing(thing.maps, beam()), 1e-4))
+    belt = np.asarray(look.belt, np.float32)
+    window = _around(thing, picture.shape)
+    low, high = -np.log(np.maximum(passing(thing.maps[(slice(None), *window)], beam()), 1e-4))
     kind = stuff_of(smoothed(low, look.smear_px), smoothed(high, look.smear_px))
     seen = (low + high) / 2
     sharp = seen + look.sharpen * (seen - smoothed(seen, look.sharpen_px))
-    belt = np.asarray(look.belt, np.float32)
     alone = table(look)[kind, np.clip(sharp / MOST * 255, 0, 255).astype(np.intp)].astype(np.float32) / belt
     # Thin matter has every hue: it is the clear air's. Beside the thing the unsharp mask makes a halo of light.
     alone = 1 - (1 - alone) * np.clip(seen / 0.03, 0, 1)[..., None]
     alone = np.where(sharp[..., None] < 0, np.exp(np.clip(-sharp, 0, 0.7))[..., None], np.clip(alone, 0.004, 1))
-    metal = np.clip((kind.astype(np.float32) - 64) / (_METAL_FROM - 64), 0, 1)
-    return np.clip(picture / belt, 0.004, 1), np.asarray(alone, np.float32), np.asarray(metal[..., None], np.float32)
+    whole, metal = np.ones(picture.shape, np.float32), np.zeros((*picture.shape[:2], 1), np.float32)
+    whole[window] = alone
+    metal[window] = np.clip((kind.astype(np.float32) - 64) / (_METAL_FROM - 64), 0, 1)[..., None]
+    return np.clip(picture / belt, 0.004, 1), whole, metal
+
+
+def _around(thing: Insert, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return where a thing and the halo of its unsharp mask are."""
+    x, y, width, height = thing.truth.box
+    return (
+        slice(max(y - _HALO_PX, 0), min(y + height + _HALO_PX, shape[0])),
+        slice(max(x - _HALO_PX, 0), min(x + width + _HALO_PX, shape[1])),
+    )
 
 
 def _by_site(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Colours:
@@ -292,8 +245,8 @@ def _by_site(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Col
     product = bag * alone
     assert scanner.metal is not None
     light = product.mean(axis=2)
-    place = np.clip(light * (_LEVELS - 1), 0, _LEVELS - 1)
-    ramp = np.stack([np.interp(place, np.arange(_LEVELS), scanner.metal[:, c]) for c in range(3)], axis=2)
+    place = np.clip(light * (METAL_LEVELS - 1), 0, METAL_LEVELS - 1)
+    ramp = np.stack([np.interp(place, np.arange(METAL_LEVELS), scanner.metal[:, c]) for c in range(3)], axis=2)
     there = np.clip((1 - alone.mean(axis=2, keepdims=True)) * 4, 0, 1) * metal
     out = product * (1 - there) + light[..., None] * ramp * there
     return np.asarray(np.clip(out * belt + 0.5, 0, 255), np.uint8)
@@ -346,4 +299,3 @@ _INTO_COUNTS = {
     Operator.BLEND: _counts_of_one_energy,
 }
 assert set(Operator) == _INTO_COLOUR.keys() == _INTO_COUNTS.keys()
-assert "keys" in KINDS

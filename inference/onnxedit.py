@@ -55,7 +55,10 @@ def with_weights(model: bytes, changed: Mapping[str, Floats]) -> bytes:
 
 
 def with_output(model: bytes, name: str) -> bytes:
-    """Return the model with an inner tensor, float32 of whatever shape, as one more of its outputs."""
+    """Return the model with an inner tensor, float32 of whatever shape, as one of its outputs."""
+    outputs = (field for field in fields(_graph(model)) if field.number == _OUTPUT)
+    if name in map(_value_name, outputs):
+        return model
     of_floats = _encoded(1, _encoded(1, _FLOAT32))  # TypeProto.tensor_type and its elem_type
     return _with_graph(
         model, bytes(_graph(model)) + _encoded(_OUTPUT, _encoded(1, name.encode()) + _encoded(2, of_floats))
@@ -80,8 +83,16 @@ def _edited(message: memoryview, edit: Callable[[Field], bytes | None]) -> bytes
 
 
 def _name(tensor: Field) -> str:
-    names = (_bytes(f) for f in fields(_bytes(tensor)) if f.number == _NAME)
-    return bytes(next(names, b"")).decode("utf-8", "replace")
+    return _text(tensor, _NAME)
+
+
+def _value_name(value: Field) -> str:
+    return _text(value, 1)
+
+
+def _text(message: Field, number: int) -> str:
+    texts = (_bytes(f) for f in fields(_bytes(message)) if f.number == number)
+    return bytes(next(texts, b"")).decode("utf-8", "replace")
 
 
 def _values(tensor: Field) -> Floats:

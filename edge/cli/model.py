@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from drivers.errors import ModelError
-from edge.cli import model_evaluate, model_import, output
+from edge.cli import model_adapt, model_calibrate, model_evaluate, model_import, output
 
 if TYPE_CHECKING:
     from drivers.contract import Picture
@@ -138,6 +138,8 @@ def bench(
 
 app.command("evaluate", epilog=model_evaluate.EPILOG)(model_evaluate.evaluate)
 app.command("import", epilog=model_import.EPILOG)(model_import.import_model)
+app.command("adapt", epilog=model_adapt.EPILOG)(model_adapt.adapt)
+app.command("calibrate", epilog=model_calibrate.EPILOG)(model_calibrate.calibrate)
 
 
 def _place(package: str) -> str | Path:

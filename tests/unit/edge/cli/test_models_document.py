@@ -10,9 +10,11 @@ from pathlib import Path
 import cv2
 from onnx import helper
 
+from inference.adaptation import Adapted
 from inference.evaluate.labels import read_folder
 from simulators.xray import make_scan, render
 from tests.unit.inference import test_exporters as graphs
+from tests.unit.inference.adaptation.test_adapt import outcome
 
 ROOT = Path(__file__).parents[4]
 TEXT = (ROOT / "docs" / "models.md").read_text()
@@ -20,6 +22,26 @@ TEXT = (ROOT / "docs" / "models.md").read_text()
 
 def blocks(kind):
     return re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def site(folder, monkeypatch):
+    """Ordinary bags, an appliance with the device that the text names, and an adaptation that is done at once."""
+    (folder / "ordinary").mkdir()
+    for number in range(20):
+        cv2.imwrite(f"ordinary/{number}.png", render(make_scan(50 + number, None, 104, 80))[..., ::-1])
+    for name in ("lane/devices", "data", "export"):
+        (folder / name).mkdir(parents=True)
+    Path("lane/edge.toml").write_text(
+        f'[appliance]\nsite = "lfw"\nlane = "t1"\nid = "e-1"\ndata_dir = "{folder / "data"}"\n'
+        '[console]\nurl = "mqtt://127.0.0.1"\n'
+    )
+    Path("lane/devices/xray-1.toml").write_text(
+        f'driver = "folder"\nmodel = "baggage"\n[settings]\npath = "{folder / "export"}"\n'
+    )
+    monkeypatch.setenv("JAITF_EDGE_CONFIG", str(folder / "lane"))
+    monkeypatch.setattr(
+        "inference.adaptation.adapt", lambda name, files, out, *rest: Adapted(out, (), outcome(), (), float(len(files)))
+    )
 
 
 def test_the_commands_do_what_the_text_says(cli, tmp_path, monkeypatch):
@@ -30,6 +52,7 @@ def test_the_commands_do_what_the_text_says(cli, tmp_path, monkeypatch):
     helper.set_model_props(model, said)
     Path("best.onnx").write_bytes(model.SerializeToString())
     cv2.imwrite("bag.png", render(make_scan(3, "pistol", 208, 160))[..., ::-1])
+    site(tmp_path, monkeypatch)
     lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
     assert len(lines) >= 9
     for line in lines:

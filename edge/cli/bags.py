@@ -1,0 +1,27 @@
+"""Folders of ordinary bags, as `model adapt` and `model calibrate` take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from drivers.errors import ModelError
+from edge.cli import output
+
+_SHOWN = 5
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files under a folder, in order, hidden ones left out. Raises ModelError where there is no folder."""
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such folder")
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def say_left_out(problems: Sequence[str]) -> None:
+    """Say which files held no bag, the first few by name."""
+    for problem in problems[:_SHOWN]:
+        output.note(f"left out: {output.one_line(problem)}")
+    if len(problems) > _SHOWN:
+        output.note(f"left out: {len(problems) - _SHOWN} more files")
