@@ -96,6 +96,17 @@ def keys(data: bytes) -> None:
     list(KeyDecoder(Layout.FR).feed(data))
 
 
+def scale(data: bytes) -> None:
+    """What a scale sends, in each protocol."""
+    from drivers.scale.nci import NciFramer
+    from drivers.scale.sics import SicsFramer
+    from drivers.scale.toledo import ToledoFramer
+
+    for framer in (SicsFramer(), NciFramer(), ToledoFramer(checksum=True), ToledoFramer(checksum=False)):
+        list(framer.feed(data))
+        assert len(framer.buffer) <= 128, "a buffer that grows"
+
+
 def _whole(pictures: Iterable[object]) -> None:
     for picture in pictures:
         size = picture.rows * picture.columns * picture.channels * picture.bytes_per_value  # type: ignore[attr-defined]
@@ -112,6 +123,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "m100": (m100, ()),
     "reader18": (reader18, ()),
     "codes": (codes, ()),
+    "scale": (scale, ()),
     "keys": (keys, (ProtocolError,)),
     "rpm-lines": (rpm_lines, ()),
 }

@@ -1,0 +1,1 @@
+"""A simulated scale: what lies on it, apart from the protocol that it tells it in."""
