@@ -321,6 +321,7 @@ class DriverInfo:
 
     `pictures` says whether it emits scans; `example` is a device file that `check` accepts; `wiring` a few
     lines of text; `profiles` ("module:Class") is what a file that a `profile` key names must be, where it takes such.
+    `source` is what its verdicts and hits say they rest on where that is not the scanner's own data.
     """
 
     name: str
@@ -331,3 +332,4 @@ class DriverInfo:
     example: str
     wiring: str = ""
     profiles: str = ""
+    source: str | None = None

@@ -59,6 +59,12 @@ def profile_class(info: DriverInfo) -> type[Settings] | None:
     return loaded
 
 
+def source_of(driver: str) -> str | None:
+    """Return what the verdicts on a driver's scans say they rest on; None where that is the scanner's own data."""
+    info = available().get(driver)
+    return info.source if info else None
+
+
 def make(info: DriverInfo, settings: Settings) -> Driver:
     """Return a driver with these settings; imports the driver's libraries, does no I/O."""
     loaded = _load(info.driver)

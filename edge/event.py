@@ -132,6 +132,7 @@ class EventWriter:
                 count=hit.count,
                 scan_type=hit.scan_type,
                 tip_type=hit.tip_type,
+                source=hit.source,
                 targeted=targeted_body(hit.targeted),
                 covert=hit.covert or None,
                 model=model_body(report.model),
@@ -156,8 +157,9 @@ class EventWriter:
         hit: Hit | None,
         kind: tuple[str, str | None],
         targeted: Targeted | None = None,
+        source: str | None = None,
     ) -> bytes:
-        """Return the verdict on an item; `kind` is the scan's (ScanType, TIPType)."""
+        """Return the verdict on an item; `kind` is the scan's (ScanType, TIPType), `source` its driver's."""
         scan_type, tip_type = kind
         return Verdict(
             scan_id=item.scan_id,
@@ -171,5 +173,6 @@ class EventWriter:
             targeted=targeted_body(targeted),
             scan_type=scan_type if scan_type != "OPERATIONAL" else None,
             tip_type=tip_type,
+            source=source,
             ms=report.ms,
         ).encoded()

@@ -11,6 +11,7 @@ from dataclasses import replace
 from drivers.clock import Clock
 from drivers.contract import Category, Identity, Observation, Outcome, Reading, Scan, Screened, Verdict
 from drivers.errors import StoreError, StoreRejected
+from drivers.registry import source_of
 from edge.answer import verdict, verdict_again
 from edge.clock import uuid7
 from edge.collapse import Collapse, Flap
@@ -108,11 +109,13 @@ class Intake:
                 evidence=Evidence(scan.original, scan.media_type),
                 scan_type=scan.scan_type if scan.scan_type != "OPERATIONAL" else None,
                 tip_type=scan.tip_type,
+                source=source_of(device.driver),
                 targeted=target,
                 covert=_is_covert(target, report),
             )
         at = report.ended or self._clock.now()
-        message = self._events.verdict(report, item, at, hit, (scan.scan_type, scan.tip_type), target)
+        kind = (scan.scan_type, scan.tip_type)
+        message = self._events.verdict(report, item, at, hit, kind, target, source_of(device.driver))
         told = None
         if hit is None or not hit.covert:  # else the scanner would show what only the console may know
             told = verdict(self._events.identity, scan, item, report, hit.hit_id if hit else None, at)

@@ -139,6 +139,7 @@ class HitData(Message):
     corroboration: tuple[dict[str, Any], ...] = ()
     count: int | None = Absent
     tip_type: str | None = Absent
+    source: str | None = Absent
     scan_type: str | None = Absent
     targeted: TargetedBody | None = Absent
     covert: Literal[True] | None = Absent
@@ -175,6 +176,7 @@ class Verdict(Message):
     targeted: TargetedBody | None = Absent
     scan_type: str | None = Absent
     tip_type: str | None = Absent
+    source: str | None = Absent
     ms: float | None = Absent
 
 

@@ -49,6 +49,29 @@ class TcpAddress:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class StreamAddress:
+    """An RTSP stream; the URL holds no password."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class GrabberAddress:
+    """A frame grabber of this machine (Video4Linux), and the size and rate it is asked for; 0: its own."""
+
+    path: str
+    width: int = 0
+    height: int = 0
+    fps: int = 0
+
+    def __str__(self) -> str:
+        return self.path
+
+
 def _baud(text: str) -> int:
     if not text.isdecimal() or not 50 <= int(text) <= 4_000_000:
         raise ValueError(f"baud is a number from 50 to 4000000, not {text!r}")
@@ -102,3 +125,27 @@ def address(url: str, line: Line | None = None, default_port: int | None = None)
             raise ValueError("a TCP address is tcp://HOST:PORT")
         return TcpAddress(parts.hostname, port)
     raise ValueError("must be serial:///dev/... or tcp://HOST:PORT")
+
+
+def video(url: str) -> StreamAddress | GrabberAddress:
+    """Return where a video comes from. Raises ValueError, in words for who wrote the URL."""
+    parts = urlsplit(url)
+    if parts.scheme == "rtsp":
+        if not parts.hostname or parts.fragment:
+            raise ValueError("a stream is rtsp://HOST:PORT/PATH")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("no user or password in the URL: they are username and password_file")
+        parts.port  # noqa: B018  # raises ValueError of its own above 65535
+        return StreamAddress(url)
+    if parts.scheme == "v4l2":
+        if parts.netloc or not parts.path.startswith("/dev/") or parts.fragment:
+            raise ValueError("a frame grabber is v4l2:///dev/v4l/by-id/NAME (three slashes)")
+        given: dict[str, int] = {}
+        for key, text in parse_qsl(parts.query, keep_blank_values=True):
+            if key not in ("width", "height", "fps"):
+                raise ValueError(f"{key!r} is no setting of a frame grabber: width, height and fps are")
+            if not text.isdecimal() or not 1 <= int(text) <= 8192:
+                raise ValueError(f"{key} is a number from 1 to 8192, not {text!r}")
+            given[key] = int(text)
+        return GrabberAddress(parts.path, **given)
+    raise ValueError("must be rtsp://HOST:PORT/PATH or v4l2:///dev/...")

@@ -188,3 +188,12 @@ def test_a_hits_verdict_names_the_hit():
     made = hit(NOW)
     verdict = json.loads(events().verdict(made.report, made.item, NOW, made, ("TIP", "knife")))
     assert (verdict["hit_id"], verdict["scan_type"], verdict["tip_type"]) == (made.hit_id, "TIP", "knife")
+
+
+def test_what_a_verdict_and_a_hit_rest_on_is_said_where_it_is_not_the_scanners_own_data():
+    made = hit(NOW, driver="screen", source="screen")
+    kind = ("OPERATIONAL", None)
+    assert json.loads(events().verdict(made.report, made.item, NOW, made, kind, source="screen"))["source"] == "screen"
+    assert event(made)["data"]["source"] == "screen"
+    assert "source" not in json.loads(events().verdict(made.report, made.item, NOW, made, kind))
+    assert "source" not in event(hit(NOW))["data"]
