@@ -15,7 +15,7 @@ DEVICES = {
         "a code reader: bag tags, boarding passes, parcels, documents; line or HID",
     ),
     "fleet": ("simulators.fleet.cli", "no device: many appliances on one broker, with their hits"),
-    "modbus": ("simulators.modbus.cli", "a Modbus/TCP device: a rising counter, contacts, a level, a temperature"),
+    "modbus": ("simulators.modbus.cli", "a Modbus device over TCP, TLS or RTU: counter, radiation portal, contacts"),
     "rpm": (
         "simulators.rpm.cli",
         "a radiation portal (VM-250): passages, gamma and neutron alarms, faults",

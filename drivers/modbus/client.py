@@ -12,10 +12,11 @@ import errno
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from pymodbus.client import AsyncModbusTcpClient, AsyncModbusTlsClient
+from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
@@ -125,9 +126,17 @@ class ModbusLink:
             "reconnect_delay": 0,
             "trace_connect": self._on_connection,
         }
+        client = AsyncModbusTcpClient(self._host, **given)
         if self._tls:
-            return AsyncModbusTlsClient(self._host, sslctx=self._tls, **given)
-        return AsyncModbusTcpClient(self._host, **given)
+            # pymodbus's own TLS client takes whatever came for a whole frame; the frames of plain TCP have a length.
+            client.ctx.call_create = partial(
+                asyncio.get_running_loop().create_connection,
+                client.ctx.handle_new_connection,
+                self._host,
+                self._port,
+                ssl=self._tls,
+            )
+        return client
 
     def close(self) -> None:
         """End the connection; safe to call at any time."""

@@ -1,4 +1,4 @@
-"""`jaitf-sim modbus`: one simulated Modbus/TCP device."""
+"""`jaitf-sim modbus`: one simulated Modbus device, over TCP, TLS or a serial line."""
 
 from __future__ import annotations
 
@@ -8,22 +8,36 @@ import logging
 import signal
 import sys
 import time
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from simulators.modbus.model import Device
+from simulators.modbus.model import PROFILES, Device
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-_EPILOG = "Example: jaitf-sim modbus --listen 127.0.0.1:5020 --counter-hz 25"
+_EPILOG = "Example: jaitf-sim modbus --listen 127.0.0.1:5020 --profile aspect-rpm"
+
+Profile = StrEnum("Profile", {name: name for name in ("counter", *PROFILES)})
 
 
 @app.command(epilog=_EPILOG)
 def modbus(
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0: a free one, which is printed")] = "127.0.0.1:5020",
+    pty: Annotated[Path | None, typer.Option(help="RTU on a pseudo-terminal linked here, not TCP")] = None,
+    profile: Annotated[Profile, typer.Option(help="which device; the driver's profile of that name reads it")] = (
+        Profile.counter
+    ),
     unit: Annotated[int, typer.Option(min=0, max=255, help="unit identifier; 0: answers to all")] = 1,
-    counter_hz: Annotated[float, typer.Option(min=0, help="how often a second holding register 0 rises")] = 25.0,
+    counter_hz: Annotated[float, typer.Option(min=0, help="counter: how often a second holding 0 rises")] = 25.0,
+    every_s: Annotated[
+        float, typer.Option(min=0, help="profiles: a vehicle, pulse or person every so often; 0: as they are")
+    ] = 0.0,
+    tls_cert: Annotated[Path | None, typer.Option(help="serve TLS with this certificate (PEM)")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="its key (PEM)")] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="clients must bring a certificate of these (PEM)")] = None,
     busy_every: Annotated[int, typer.Option(min=0, help="every so many requests: exception 6, busy")] = 0,
     hang_every: Annotated[int, typer.Option(min=0, help="every so many requests: a late answer")] = 0,
     hang_s: Annotated[float, typer.Option(min=0, help="how late, in seconds")] = 5.0,
@@ -31,11 +45,13 @@ def modbus(
     seconds: Annotated[float, typer.Option(min=0, help="stop after so long; 0: never")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
 ) -> None:
-    """Simulate a Modbus device: a rising counter at holding 0, contacts, a level and a temperature."""
+    """Simulate a Modbus device: a counter, a radiation portal, a contact module, or a body scanner's contacts."""
     host, separator, port = listen.rpartition(":")
     if not separator or not port.isdigit() or int(port) > 65_535:
         raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
-    from simulators.modbus.wire import Faults, Server  # here, so that help and mistakes answer at once
+    if (tls_cert is None) != (tls_key is None) or (tls_ca and not tls_cert) or (tls_cert and pty):
+        raise typer.BadParameter("TLS is --tls-cert with --tls-key, and over TCP")
+    from simulators.modbus.wire import Faults, Server, server_tls  # here, so that help and mistakes answer at once
 
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
@@ -44,11 +60,17 @@ def modbus(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         faults = Faults(busy_every, hang_every, hang_s, drop_every)
-        server = Server(Device(counter_hz), unit, faults, time.monotonic)
-        bound = await server.listen(host.strip("[]") or "127.0.0.1", int(port))
-        url = f"tcp://{host or '127.0.0.1'}:{bound}"
-        said = json.dumps({"listening": url, "unit": unit}) if as_json else f"listening on {url}, unit {unit}"
-        sys.stdout.write(said + "\n")
+        server = Server(_model(profile, counter_hz, every_s), unit, faults, time.monotonic)
+        if pty:
+            await server.listen_on(pty)
+            url = f"serial://{pty}?baud=115200"
+        else:
+            tls = server_tls(tls_cert, tls_key, tls_ca) if tls_cert and tls_key else None
+            bound = await server.listen(host.strip("[]") or "127.0.0.1", int(port), tls)
+            url = f"{'tls' if tls else 'tcp'}://{host or '127.0.0.1'}:{bound}"
+        said = {"listening": url, "unit": unit, "profile": profile.value, "simulated": True}
+        line = json.dumps(said) if as_json else f"simulated device ({profile.value}) on {url}, unit {unit}"
+        sys.stdout.write(line + "\n")
         sys.stdout.flush()
         try:
             async with asyncio.timeout(seconds or None):
@@ -63,3 +85,9 @@ def modbus(
     except OSError as error:
         sys.stderr.write(f"jaitf-sim modbus: {error}\n")
         raise typer.Exit(1) from error
+
+
+def _model(profile: Profile, counter_hz: float, every_s: float):
+    if profile is Profile.counter:
+        return Device(counter_hz)
+    return PROFILES[profile.value](**({"every_s": every_s} if every_s else {}))

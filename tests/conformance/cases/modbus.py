@@ -1,44 +1,89 @@
-"""Modbus/TCP: a counter that rises at every request, and a register that must never show another's value."""
+"""Modbus over TCP, TLS and a serial line: a counter that rises at every request, and a register that stays.
+
+What one register held must never show as the other's: they are read by requests of the same length.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from drivers.conformance.case import Case
+from drivers.conformance.case import Case, Wire
 from drivers.contract import Observation, Reading
 from simulators.modbus.model import Device
-from simulators.modbus.wire import Faults, Server
+from simulators.modbus.wire import Faults, Server, server_tls
+from tests.certificates import Authority
+
+POINTS = [
+    {"name": "counter", "table": "holding", "address": 0, "alarm": "on_change"},
+    {"name": "scratch", "table": "holding", "address": 100, "alarm": "on_change"},
+]
 
 
-@asynccontextmanager
-async def serve() -> AsyncIterator[int]:
-    server = Server(Device(counter_hz=1.0), 1, Faults(), map(float, itertools.count()).__next__)
-    try:
-        yield await server.listen("127.0.0.1", 0)
-    finally:
-        await server.close()
+def serving(*, rtu: bool = False) -> Callable[[], AbstractAsyncContextManager[int]]:
+    @asynccontextmanager
+    async def serve() -> AsyncIterator[int]:
+        server = Server(Device(counter_hz=1.0), 1, Faults(), map(float, itertools.count(1)).__next__)
+        try:
+            yield await server.listen("127.0.0.1", 0, rtu=rtu)
+        finally:
+            await server.close()
+
+    return serve
 
 
-def settings(url: str) -> dict[str, Any]:
-    points = [
-        {"name": "counter", "table": "holding", "address": 0, "alarm": "on_change"},
-        {"name": "scratch", "table": "holding", "address": 100},
-    ]
-    return {"url": url, "poll_ms": 10, "timeout_ms": 200, "max_timeouts": 3, "points": points}
+def settings(url: str, **more: Any) -> dict[str, Any]:
+    return {"url": url, "poll_ms": 10, "timeout_ms": 200, "max_timeouts": 3, "points": POINTS, **more}
 
 
 def possible(observation: Observation) -> bool:
     """The scratch register stays 0; what the counter shows is not long after the start, whatever was garbled."""
     assert isinstance(observation, Reading)
     values = observation.values["points"]
-    return values.get("scratch") in (0, None) and (values.get("counter") or 0) < 30_000
+    counter = values.get("counter")
+    return values.get("scratch") in (0, None) and (counter is None or 0 < counter < 30_000)
 
 
 def good(observation: Observation) -> bool:
     return possible(observation) and isinstance(observation, Reading) and bool(observation.findings)
 
 
-CASES = (Case(driver="modbus", settings=settings, serve=serve, good=good, possible=possible),)
+FOLDER = Path(tempfile.mkdtemp(prefix="modbus-tls-"))
+AUTHORITY = Authority(FOLDER, "ca")
+CERT, KEY = AUTHORITY.issue("device")
+
+
+@asynccontextmanager
+async def serve_tls() -> AsyncIterator[int]:
+    server = Server(Device(counter_hz=1.0), 1, Faults(), map(float, itertools.count(1)).__next__)
+    try:
+        yield await server.listen("127.0.0.1", 0, server_tls(CERT, KEY))
+    finally:
+        await server.close()
+
+
+def over_tls(url: str) -> dict[str, Any]:
+    return settings(url.replace("tcp://", "tls://"), ca_file=str(AUTHORITY.file))
+
+
+def on_a_line(url: str) -> dict[str, Any]:
+    return settings(f"{url}?baud=115200", quiet_ms=300)
+
+
+CASES = (
+    Case(driver="modbus", settings=settings, serve=serving(), good=good, possible=possible),
+    Case(driver="modbus", name="tls", settings=over_tls, serve=serve_tls, good=good, possible=possible),
+    Case(
+        driver="modbus",
+        name="rtu",
+        settings=on_a_line,
+        serve=serving(rtu=True),
+        good=good,
+        possible=possible,
+        wires=(Wire.PTY,),
+    ),
+)

@@ -12,13 +12,13 @@ from simulators.modbus.model import Device, Values, registers
 
 @given(st.integers(0, 100_000), st.sampled_from([1.0, 2.0, 10.0, 25.0, 50.0]))
 def test_the_counter_has_risen_once_for_every_period(count: int, hz: float) -> None:
-    assert Device(hz).at(count / hz).counter == count
-    assert Device(hz).at((count + 0.5) / hz).counter == count
+    assert Device(hz).values(count / hz).counter == count
+    assert Device(hz).values((count + 0.5) / hz).counter == count
 
 
 def test_the_contacts_follow_a_passing_trolley() -> None:
     device = Device(trolley_s=10)
-    assert [device.at(s).bits for s in (0, 0.4, 0.6, 1.9, 2.1, 9.9, 10.1)] == [3, 3, 1, 1, 0, 0, 3]
+    assert [device.values(s).bits for s in (0, 0.4, 0.6, 1.9, 2.1, 9.9, 10.1)] == [3, 3, 1, 1, 0, 0, 3]
 
 
 def test_the_register_map() -> None:
@@ -32,4 +32,4 @@ def test_the_register_map() -> None:
 
 @given(st.floats(0, 1e7))
 def test_every_register_fits_its_sixteen_bits(seconds: float) -> None:
-    assert all(0 <= word <= 0xFFFF for word in registers(Device().at(seconds)))
+    assert all(0 <= word <= 0xFFFF for word in registers(Device().values(seconds)))
