@@ -35,13 +35,6 @@ def _grouped(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
-class Filled(dict[str, str]):
-    """What was filled into a form; "" for what was not."""
-
-    def __missing__(self, key: str) -> str:
-        return ""
-
-
 class Renderer:
     """The templates, once a language. Not bound to a request or a store."""
 

@@ -198,6 +198,13 @@ def card(row: sqlite3.Row) -> Card:
     )
 
 
+class Filled(dict[str, str]):
+    """What was filled into a form; "" for what was not."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Something that was asked of an appliance, and where it stands."""
@@ -210,7 +217,7 @@ class Question:
     times: int
     code: str
     detail: str
-    said: dict[str, str]
+    said: Filled
     result: str
 
 
@@ -218,7 +225,7 @@ def question(row: sqlite3.Row) -> Question:
     """Return a row of `Reader.asked` as it is shown."""
     reply, body = parsed(row["reply"]), parsed(row["body"])
     quantity = body.get("quantity")
-    said = {key: text(value) for key, value in body.items() if key in _SAID and value is not None}
+    said = Filled({key: text(value) for key, value in body.items() if key in _SAID and value is not None})
     if isinstance(quantity, dict):
         said["quantity"] = " ".join(text(quantity.get(key)) for key in ("value", "unit"))
     result = reply.get("result")

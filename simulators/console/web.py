@@ -23,11 +23,11 @@ from simulators.console.codes import LISTS, UNITS
 from simulators.console.feed import Feed
 from simulators.console.guard import Guard
 from simulators.console.ingest import Standing
-from simulators.console.render import Filled, Renderer
+from simulators.console.render import Renderer
 from simulators.console.store.desk import Desk
 from simulators.console.store.reader import EVERYTHING, Cursor, Filter, Mark, Reader
 from simulators.console.topics import is_hit_id, is_name
-from simulators.console.view import card, pretty, question
+from simulators.console.view import Filled, card, pretty, question
 
 FIRST_PAGE = 50
 MAX_LIMIT = 500

@@ -78,6 +78,7 @@ class Appliance:
     def __init__(self, port: int, site: str = "lfw", edge: str = "edge-01", root: str = "jaitf") -> None:
         self.topic = f"{root}/v1/{site}/{edge}"
         self.receipts: list[tuple[str, int, str]] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
         self._news = threading.Condition()
         self._ready = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, f"{site}-{edge}", protocol=paho.MQTTv5)
@@ -97,9 +98,20 @@ class Appliance:
 
     def _on_message(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
         body = json.loads(message.payload)
+        kind = message.topic.removeprefix(f"{self.topic}/down/")
         with self._news:
-            self.receipts.append((body["hit_id"], body["rev"], body["sha256"]))
+            if kind == "receipt":
+                self.receipts.append((body["hit_id"], body["rev"], body["sha256"]))
+            else:
+                self.asked.append((kind, body))
             self._news.notify_all()
+
+    def wait_for_down(self, kind: str, timeout_s: float = 30) -> dict[str, Any]:
+        """Wait for a message of a kind that the console sent down; return the last one."""
+        with self._news:
+            there = self._news.wait_for(lambda: any(each == kind for each, _ in self.asked), timeout_s)
+            assert there, f"no {kind} came, only {[each for each, _ in self.asked]}"
+            return next(body for each, body in reversed(self.asked) if each == kind)
 
     def publish(self, rest: str, message: object, *, retain: bool = False, qos: int = 1) -> paho.MQTTMessageInfo:
         payload = message if isinstance(message, bytes) else encoded(message)

@@ -114,6 +114,7 @@ async def test_from_the_form_to_the_wire_and_back(shop: Shop, db: sqlite3.Connec
     assert f'action="/hit/{uuid7(1)}/disposition"' in page
     answer = await shop.post(f"/hit/{uuid7(1)}/disposition", SEIZURE)
     assert (answer.status_code, answer.headers["location"], shop.poked) == (303, f"/hit/{uuid7(1)}", 1)
+    assert "Seizure" in (await shop.get(f"/hit/{uuid7(1)}")).text
     (due,) = desk_module.due(db, NOW_MS, 10)
     assert (due.kind, due.site, due.edge) == ("disposition", "lfw", "edge-01")
     body = valid("disposition", json.loads(due.body))
