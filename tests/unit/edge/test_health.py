@@ -1,15 +1,19 @@
 """What `up/health` says, and that it says it when things fail."""
 
+import json
+import random
 from types import SimpleNamespace
 
 import pytest
 
 from drivers.contract import DeviceState
 from drivers.errors import StoreError
+from edge.calibration import Calibration, Calibrations, Measured
 from edge.clock import ClockQuality, ClockState
 from edge.health import HealthWatch, rss_bytes, written_bytes
 from edge.ledger.accounts import Accounts
 from edge.ledger.entries import StoreState
+from edge.watch import JudgeWatch
 from tests.core import FakeClock
 
 CLOCK = ClockState(ClockQuality.SYNCED, 0.1)
@@ -81,3 +85,38 @@ def test_it_is_said_though_neither_ledger_nor_disk_answer(parts):
 def test_this_process():
     assert rss_bytes() > 1_000_000
     assert written_bytes() >= 0
+
+
+def test_drift_and_detection_trials_are_told_by_device(parts, tmp_path):
+    calibrated = Calibration(
+        at="2026-11-21T09:00:00.000Z",
+        by="A. Diallo",
+        reason="new tube",
+        model="m",
+        version="1",
+        sha256="ab" * 32,
+        normal=0.6,
+        elevated=0.4,
+        measured=Measured(
+            bags=100,
+            alarms=10,
+            alarms_elevated=30,
+            wanted=(0.1, 0.3),
+            edges=tuple(n / 10 for n in range(1, 10)),
+            files_sha256="cd" * 32,
+        ),
+    )
+    Calibrations(tmp_path).append(calibrated)
+    trials = [{"at": "t", "kind": "knife", "model": "ab" * 32, "detected": n < 9} for n in range(10)]
+    (tmp_path / "assurance.json").write_text(json.dumps({"xray-1": trials}))
+    parts.watch = JudgeWatch(tmp_path, 1.0, parts.clock, random.Random(1))
+    for number in range(100):
+        parts.watch._drift.saw("xray-1", "ab" * 32, 0.55 + number / 250)
+    health = json.loads(gather(parts).encoded())
+    drift = health["drift"]["xray-1"]
+    assert (drift["state"], drift["scans"], drift["calibrated_at"]) == ("drifted", 100, calibrated.at)
+    assert drift["expected_alarm_rate"] == 0.1 < drift["alarm_limits"][1] < drift["alarm_rate"]
+    assert "PSI" in drift["reason"] and drift["psi"] > 0.25
+    trial = health["assurance"]["xray-1"]
+    assert (trial["trials"], trial["detected"], trial["rate"], trial["missed"]) == (10, 9, 0.9, {"knife": 1})
+    assert trial["interval"][0] < 0.9 < trial["interval"][1]
