@@ -24,6 +24,7 @@ from edge.config import Config
 from edge.console import ConsoleSide
 from edge.courier import Courier
 from edge.courier.courier import Retained
+from edge.courier.identity import ExpiryWatch
 from edge.event import EventWriter, Identity, clock_body, model_body
 from edge.health import HealthWatch
 from edge.intake import Intake
@@ -140,6 +141,7 @@ class Appliance:
             watch,
             config.storage.quota_bytes,
             self._targets,
+            ExpiryWatch(config.console),
         )
         self._judge.on_blind = self._blind
         handlers = self._handlers(recent or Recent())

@@ -7,15 +7,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.clock import Clock, Stamp
+from drivers.clock import Clock, Stamp, rfc3339
 from drivers.errors import StoreError
 from edge.clock import ClockState
 from edge.courier import Courier
+from edge.courier.identity import EXPIRES_SOON_DAYS, ExpiryWatch, moment
 from edge.event import clock_body
 from edge.judge import Judge
 from edge.ledger import Ledger
 from edge.ledger.reader import Reader
-from edge.messages import AssuranceBody, DriftBody, Health
+from edge.messages import AssuranceBody, CertificateBody, DriftBody, Health
 from edge.supervisor.supervisor import Supervisor
 from edge.targets import Targets
 from edge.watch import JudgeWatch
@@ -86,6 +87,7 @@ class HealthWatch:
     watch: JudgeWatch
     quota_bytes: int
     targets: Targets
+    expiry: ExpiryWatch
 
     def gather(self, clock_state: ClockState) -> Health:
         """Return the appliance's health at this moment."""
@@ -118,6 +120,7 @@ class HealthWatch:
             blind=bool(self.judge.blind_reason),
             blind_reason=self.judge.blind_reason,
             targets=self.targets.body(),
+            certificate=self._certificate(now),
             rss_bytes=rss_bytes(),
             clock=clock_body(now, clock_state),
             client_id_conflicts=self.courier.conflicts,
@@ -131,6 +134,19 @@ class HealthWatch:
             # Health is told above all when things fail: what cannot be known is left out, the store's state says why.
             log.debug("the oldest unsent hit: %s", error)
             return None
+
+    def _certificate(self, now: Stamp) -> CertificateBody | None:
+        found = self.expiry.look(now.monotonic_ns)
+        if found is None:
+            return None
+        left = round(found.days_left(moment(now.wall_ns)), 2)
+        return CertificateBody(
+            file=found.file,
+            subject=found.subject,
+            not_after=rfc3339(int(found.not_after.timestamp()) * 1_000_000_000),
+            days_left=left,
+            state="expired" if left < 0 else "soon" if left < EXPIRES_SOON_DAYS else "ok",
+        )
 
     def _disk_free_bytes(self) -> int:
         try:

@@ -279,6 +279,16 @@ class AssuranceBody(Message):
     problem: str
 
 
+class CertificateBody(Message):
+    """The certificate that ends first, of those that the connection to the broker needs."""
+
+    file: str
+    subject: str
+    not_after: str
+    days_left: float
+    state: Literal["ok", "soon", "expired"]
+
+
 class TargetsBody(Message):
     """The target list: whether one is in force, until when, and why the last one was refused."""
 
@@ -316,6 +326,7 @@ class Health(Message):
     blind: bool
     blind_reason: str
     targets: TargetsBody | None = Absent
+    certificate: CertificateBody | None = Absent
     rss_bytes: int
     clock: ClockBody
     client_id_conflicts: int

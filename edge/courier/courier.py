@@ -18,6 +18,7 @@ from drivers.clock import Clock
 from drivers.errors import EdgeError, LinkLost, StoreError
 from edge.config.model import Console
 from edge.courier.backoff import STABLE_NS, Backoff
+from edge.courier.identity import client_id
 from edge.courier.link import TAKEN_OVER, UNSPECIFIED, BrokerRefused, Dropped, Incoming, Limits, Link, Will
 from edge.courier.pump import EXPIRY_S, Pump
 from edge.down import MAX_BYTES, RECEIPT, Receipt
@@ -152,7 +153,7 @@ class Courier:
         self._lost = self._link = None
         self._link = Link(
             self._console,
-            f"{self._identity.site}-{self._identity.edge}",
+            client_id(self._console, f"{self._identity.site}-{self._identity.edge}"),
             on_message=self._message,
             on_puback=self._puback,
             on_drop=self._drop,

@@ -26,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from drivers.errors import ConfigError, LinkError, LinkLost, LinkTimeout
 from edge.config.model import Console
+from edge.courier.identity import check_private
 
 CONNECT_DEADLINE_S = 10.0
 LEAVE_DEADLINE_S = 1.0
@@ -115,10 +116,15 @@ def is_loopback(host: str) -> bool:
 
 
 def tls_context(console: Console) -> ssl.SSLContext:
-    """Return the TLS settings of a console: TLS 1.2 at least, broker verified, own certificate where there is one."""
+    """Return the TLS settings of a console: TLS 1.2 at least, broker verified, own certificate where there is one.
+
+    Raises ConfigError for a key that every user of this machine can read, OSError for files that do not do.
+    """
     context = ssl.create_default_context(cafile=console.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if console.cert_file:
+        if console.key_file:
+            check_private(console.key_file)
         # A key under a passphrase is an error, not a question on a terminal that nobody sits at.
         context.load_cert_chain(console.cert_file, console.key_file, password=lambda: "")
     return context

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from drivers.errors import ConfigError
 from edge.config.model import Config, Console
 from edge.courier.link import address, tls_context
 from edge.doctor.finding import Finding, fail, ok, warn
@@ -98,6 +99,8 @@ def _reach(console: Console, host: str, port: int, tls: bool) -> Finding | None:
         return fail(f"{where}: TLS: {error.reason or error}", "check that this is the TLS port, and the certificates")
     except ConnectionResetError:
         return fail(f"{where}: hung up during the TLS handshake", "check that this is the TLS port")
+    except ConfigError as error:
+        return fail(str(error), "the appliance does not connect with it: a key that others can read is no secret")
     except OSError as error:
         return fail(f"{where}: {error.strerror or error}", "check the network of this machine")
     return None

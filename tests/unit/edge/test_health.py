@@ -44,6 +44,7 @@ def parts():
         watch=SimpleNamespace(drift=dict, assurance=dict),
         quota_bytes=1000,
         targets=SimpleNamespace(body=lambda: None),
+        expiry=SimpleNamespace(look=lambda now_ns: None),
     )
 
 
