@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 DEVICES = {
+    "collar": ("simulators.collar.cli", "a dog's collar: its place over NMEA 0183, on a line"),
     "codereader": (
         "simulators.codereader.cli",
         "a code reader: bag tags, boarding passes, parcels, documents; line or HID",

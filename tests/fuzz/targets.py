@@ -107,6 +107,16 @@ def scale(data: bytes) -> None:
         assert len(framer.buffer) <= 128, "a buffer that grows"
 
 
+def nmea(data: bytes) -> None:
+    """What a collar's receiver sends."""
+    from drivers.nmea.codec import Receiver, Sentences
+
+    receiver = Receiver()
+    for heard in Sentences().feed(data):
+        place = receiver.take(heard)
+        assert place is None or (abs(place.latitude) <= 90 and abs(place.longitude) <= 180), "no place on earth"
+
+
 def _whole(pictures: Iterable[object]) -> None:
     for picture in pictures:
         size = picture.rows * picture.columns * picture.channels * picture.bytes_per_value  # type: ignore[attr-defined]
@@ -124,6 +134,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "reader18": (reader18, ()),
     "codes": (codes, ()),
     "scale": (scale, ()),
+    "nmea": (nmea, ()),
     "keys": (keys, (ProtocolError,)),
     "rpm-lines": (rpm_lines, ()),
 }

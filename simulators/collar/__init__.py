@@ -1,0 +1,1 @@
+"""A simulated collar: where its dog walks, apart from the NMEA sentences that say so."""

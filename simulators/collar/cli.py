@@ -1,0 +1,90 @@
+"""`jaitf-sim collar`: one simulated collar on a line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulators.collar.model import Walk, sentences
+from simulators.line import Line
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_EPILOG = "Example: jaitf-sim collar --pty /tmp/collar --dark-every-s 60"
+
+
+class Collar:
+    """Says where its dog is, unasked, every `every_s`."""
+
+    def __init__(self, walk: Walk, every_s: float = 1.0, pty: Path | None = None) -> None:
+        self.line = Line(pty)
+        self.walk = walk
+        self._every_s = every_s
+        self._talking: asyncio.Task[None] | None = None
+
+    async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Begin to serve and return the TCP port, or 0 for a pseudo-terminal. Raises OSError."""
+        bound = await self.line.listen(host, port)
+        self._talking = asyncio.create_task(self._talk())
+        return bound
+
+    async def close(self) -> None:
+        """Hang up; safe to call twice."""
+        if self._talking:
+            self._talking.cancel()
+        await self.line.close()
+
+    async def _talk(self) -> None:
+        start = time.monotonic()
+        while True:
+            self.line.send(sentences(self.walk.at(time.monotonic() - start), time.time()))
+            await asyncio.sleep(self._every_s)
+
+
+@app.command(epilog=_EPILOG)
+def collar(
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0: a free one, which is printed")] = "127.0.0.1:10110",
+    pty: Annotated[Path | None, typer.Option(help="a pseudo-terminal linked here, not TCP")] = None,
+    latitude: Annotated[float, typer.Option(min=-89, max=89, help="the middle of the walk")] = 6.16561,
+    longitude: Annotated[float, typer.Option(min=-180, max=180, help="the middle of the walk")] = 1.25451,
+    every_s: Annotated[float, typer.Option(min=0.05, help="how often it says where it is")] = 1.0,
+    dark_every_s: Annotated[float, typer.Option(min=0, help="how often it goes under a roof for 10 s; 0: never")] = 0,
+    seconds: Annotated[float, typer.Option(min=0, help="stop after so long; 0: never")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
+) -> None:
+    """Simulate a dog's collar with a satellite receiver: NMEA 0183, RMC and GGA."""
+    host, separator, port = listen.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65_535:
+        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    walk = Walk(latitude, longitude, dark_every_s=dark_every_s)
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        device = Collar(walk, every_s, pty)
+        bound = await device.listen(host.strip("[]") or "127.0.0.1", int(port))
+        url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
+        told = {"listening": url, "simulated": True}
+        sys.stdout.write((json.dumps(told) if as_json else f"simulated collar on {url}") + "\n")
+        sys.stdout.flush()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds or None):
+                    await stop.wait()
+        finally:
+            await device.close()
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        sys.stderr.write(f"jaitf-sim collar: {error}\n")
+        raise typer.Exit(1) from error
