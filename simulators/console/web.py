@@ -22,12 +22,14 @@ from simulators.console.board import Board, board
 from simulators.console.codes import LISTS, UNITS
 from simulators.console.feed import Feed
 from simulators.console.guard import Guard
+from simulators.console.handover import Sources
 from simulators.console.ingest import Standing
 from simulators.console.render import Renderer
+from simulators.console.sheet import packed
 from simulators.console.store.desk import Desk
 from simulators.console.store.reader import EVERYTHING, Cursor, Filter, Mark, Reader
 from simulators.console.topics import is_hit_id, is_name
-from simulators.console.view import Filled, card, pretty, question
+from simulators.console.view import Filled, card, pretty, question, stamp
 
 FIRST_PAGE = 50
 MAX_LIMIT = 500
@@ -72,6 +74,7 @@ class Pages:
         return [
             Route("/", self.index),
             Route("/hit/{hit_id}", self.hit),
+            Route("/hit/{hit_id}/handover.zip", self.handover),
             Route("/appliance/{site}/{edge}", self.appliance),
             Route("/log", self.log),
             *self._actions.routes(),
@@ -145,6 +148,29 @@ class Pages:
             refused=refused,
         )
         return refusal(html, refused)
+
+    async def handover(self, request: Request) -> Response:
+        """Answer with the hand-over package of a hit; that it was taken out is logged, and stands in it."""
+        hit_id = request.path_params["hit_id"]
+        row = self._reader.one(hit_id) if is_hit_id(hit_id) else None
+        if row is None:
+            raise HTTPException(404)
+        self._desk.log(self._now_ms(), client(request), "exported", hit_id, "handover")
+        sources = Sources(
+            card=card(row),
+            payload=row["payload"],
+            picture=self._reader.thumb(hit_id),
+            dispositions=[
+                question(each) for each in self._reader.asked(hit_id=hit_id) if each["kind"] == "disposition"
+            ],
+            log=[
+                {"at": stamp(each["at_ms"]), "by": each["by"], "what": each["what"]}
+                for each in self._reader.log(hit_id, 200)
+            ],
+        )
+        body = await asyncio.to_thread(packed, sources, _language(request))
+        name = f'attachment; filename="handover-{hit_id}.zip"'
+        return Response(body, media_type="application/zip", headers={"Content-Disposition": name})
 
     async def appliance(self, request: Request) -> Response:
         """Answer with one appliance: its devices, commands, its risk list, and what was asked of it."""

@@ -43,7 +43,7 @@ def test_every_key_a_template_names_is_in_the_catalogue_and_none_is_idle() -> No
     asked = set(re.findall(r"""\bt\(["']([\w.]+)["'][,)]""", templates))
     asked |= set(re.findall(r"""\brow\(["']([\w.]+)["'],""", templates))
     families = tuple(re.findall(r"""["']([\w.]+\.)["'] ~""", templates))
-    families += (*(f"{name}." for name in LISTS), *(f"ask.{name}" for name in LISTS), "refused.")
+    families += (*(f"{name}." for name in LISTS), *(f"ask.{name}" for name in LISTS), "refused.", "handover.")
     english = catalogue("en")
     assert asked <= set(english)
     chosen_by_condition = {"since", "since_before"}
