@@ -22,6 +22,7 @@ DEVICES = {
         "a radiation portal (VM-250): passages, gamma and neutron alarms, faults",
     ),
     "scale": ("simulators.scale.cli", "a scale: parcels come, rest and go; MT-SICS, Toledo continuous or NCI"),
+    "screen": ("simulators.screen.cli", "an operator's screen with bags scrolling through it: RTSP, or a video file"),
     "tagreader": ("simulators.tagreader.cli", "a UHF tag reader: bags, a canine team and its button; LLRP or serial"),
     "tip": ("simulators.xray.tip_command", "no device: puts a simulated threat into a picture of an ordinary bag"),
     "xray": (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import cv2
@@ -49,6 +49,33 @@ class Layout:
     operator: tuple[int, int, int, int] = (24, 12, 300, 36)
     logo: tuple[int, int, int, int] | None = (1160, 72, 88, 40)
     moves: str = "left"
+
+    def scaled(self, by: float) -> Layout:
+        """Return the same layout on a screen so many times as large; its sides stay even, as video wants them."""
+
+        def box(of: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(round(value * by / 2) * 2 for value in of)
+
+        logo = box(self.logo) if self.logo else None
+        return replace(
+            self,
+            size=box(self.size),
+            region=box(self.region),
+            clock=box(self.clock),
+            operator=box(self.operator),
+            logo=logo,
+        )
+
+    def settings(self) -> dict[str, object]:
+        """Return the layout as the settings of a `screen` device have it."""
+        masks = [list(box) for box in (self.operator, self.logo) if box]
+        return {
+            "size": list(self.size),
+            "region": list(self.region),
+            "mask": masks,
+            "clock": list(self.clock),
+            "direction": self.moves,
+        }
 
 
 OPERATOR = "OP 4711 M. MUSTER"
@@ -199,7 +226,7 @@ class Screen:
         for box, text in ((self.layout.clock, clock), (self.layout.operator, OPERATOR)):
             _label(screen, box, text, (40, 32, 24))
         if self.layout.logo:
-            _label(screen, self.layout.logo, "VISION", (30, 30, 200))
+            _label(screen, self.layout.logo, "VISION", (190, 20, 190))  # a colour that no bag has
 
 
 def _label(screen: Picture, box: tuple[int, int, int, int], text: str, colour: tuple[int, int, int]) -> None:
