@@ -210,8 +210,27 @@ def _by_palette(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> 
     return np.asarray(into_colour(picture, thing, _display(scanner, rng)), np.uint8)
 
 
-def _alone(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> tuple[Floats, Floats, Floats]:
-    """Return bag and thing as parts of the belt's own light, 0..1 [rows, columns, 3], and how metallic the thing is."""
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """Bag and thing in the `window` of the picture where the thing is, as parts of the belt's own light, 0..1.
+
+    `metal` says how metallic the thing is, [rows, columns, 1].
+    """
+
+    window: tuple[slice, slice]
+    belt: Floats
+    bag: Floats
+    alone: Floats
+    metal: Floats
+
+    def into(self, picture: Colours, shown: Floats) -> Colours:
+        """Return the picture with what is shown in the window."""
+        out = picture.copy()
+        out[self.window] = np.clip(shown * self.belt + 0.5, 0, 255)
+        return out
+
+
+def _both(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> _Both:
     look = _display(scanner, rng)
     belt = np.asarray(look.belt, np.float32)
     window = _around(thing, picture.shape)
@@ -223,10 +242,9 @@ def _alone(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> tuple
     # Thin matter has every hue: it is the clear air's. Beside the thing the unsharp mask makes a halo of light.
     alone = 1 - (1 - alone) * np.clip(seen / 0.03, 0, 1)[..., None]
     alone = np.where(sharp[..., None] < 0, np.exp(np.clip(-sharp, 0, 0.7))[..., None], np.clip(alone, 0.004, 1))
-    whole, metal = np.ones(picture.shape, np.float32), np.zeros((*picture.shape[:2], 1), np.float32)
-    whole[window] = alone
-    metal[window] = np.clip((kind.astype(np.float32) - 64) / (_METAL_FROM - 64), 0, 1)[..., None]
-    return np.clip(picture / belt, 0.004, 1), whole, metal
+    metal = np.clip((kind.astype(np.float32) - 64) / (_METAL_FROM - 64), 0, 1)[..., None]
+    bag = np.asarray(np.clip(picture[window] / belt, 0.004, 1), np.float32)
+    return _Both(window, belt, bag, np.asarray(alone, np.float32), np.asarray(metal, np.float32))
 
 
 def _around(thing: Insert, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -240,28 +258,26 @@ def _around(thing: Insert, shape: tuple[int, ...]) -> tuple[slice, slice]:
 
 def _by_site(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Colours:
     """Multiply light; metal gets the colour that the site's own metal of that lightness has."""
-    bag, alone, metal = _alone(picture, thing, scanner, rng)
-    belt = np.asarray(scanner.looks[0].belt, np.float32)
-    product = bag * alone
+    both = _both(picture, thing, scanner, rng)
+    product = both.bag * both.alone
     assert scanner.metal is not None
     light = product.mean(axis=2)
     place = np.clip(light * (METAL_LEVELS - 1), 0, METAL_LEVELS - 1)
     ramp = np.stack([np.interp(place, np.arange(METAL_LEVELS), scanner.metal[:, c]) for c in range(3)], axis=2)
-    there = np.clip((1 - alone.mean(axis=2, keepdims=True)) * 4, 0, 1) * metal
-    out = product * (1 - there) + light[..., None] * ramp * there
-    return np.asarray(np.clip(out * belt + 0.5, 0, 255), np.uint8)
+    there = np.clip((1 - both.alone.mean(axis=2, keepdims=True)) * 4, 0, 1) * both.metal
+    return both.into(picture, product * (1 - there) + light[..., None] * ramp * there)
 
 
 def _by_blend(picture: Colours, thing: Insert, scanner: Scanner, rng: Rng) -> Colours:
     """Multiply light and mix hues, the denser one's more; nothing gets darker than the bag's darkest place."""
-    bag, alone, _ = _alone(picture, thing, scanner, rng)
-    depth_bag, depth_alone = (-np.log(part.mean(axis=2, keepdims=True)) for part in (bag, alone))
+    both = _both(picture, thing, scanner, rng)
+    depth_bag, depth_alone = (-np.log(part.mean(axis=2, keepdims=True)) for part in (both.bag, both.alone))
     share = depth_alone**2 / np.maximum(depth_alone**2 + depth_bag**2, 1e-6)
-    hue = bag ** (1 - share) * alone**share
-    wanted = np.maximum(np.exp(-(depth_bag + depth_alone)), min(0.12, float(bag.mean(axis=2).min())))
-    out = hue * wanted / np.maximum(hue.mean(axis=2, keepdims=True), 1e-3)
-    out = np.where(np.abs(depth_alone) > 1e-3, out, bag) * np.asarray(scanner.looks[0].belt, np.float32)
-    return np.asarray(np.clip(out + 0.5, 0, 255), np.uint8)
+    hue = both.bag ** (1 - share) * both.alone**share
+    darkest = max(0.004, float((picture @ (1 / (3 * both.belt))).min()))
+    wanted = np.maximum(np.exp(-(depth_bag + depth_alone)), min(0.12, darkest))
+    mixed = hue * wanted / np.maximum(hue.mean(axis=2, keepdims=True), 1e-3)
+    return both.into(picture, np.where(np.abs(depth_alone) > 1e-3, mixed, both.bag))
 
 
 def _counts_by_physics(shot: Shot, thing: Insert, rng: Rng) -> tuple[Counts | None, Counts]:

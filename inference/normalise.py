@@ -100,7 +100,10 @@ def from_colour(values: Raw, bits: int, polarity: Polarity) -> Plane:
     has a palette of their own.
     """
     colour = values.astype(np.float32) / _full_scale(values, bits)
-    if float(np.percentile(np.ptp(colour, axis=2), 99)) < _GREY_SPREAD:
+    # Channel by channel: along a last axis of three NumPy is ten times as slow.
+    red, green, blue = cv2.split(colour)
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    if float(np.percentile(spread, 99)) < _GREY_SPREAD:
         return from_grey(values[..., 1], bits, polarity, logarithmic=False)
     if polarity is Polarity.UNKNOWN:
         polarity = guess_polarity(np.asarray(colour @ _LUMINANCE, np.float32))
@@ -108,9 +111,9 @@ def from_colour(values: Raw, bits: int, polarity: Polarity) -> Plane:
         colour = 1 - colour
     balance = np.array([max(air_level(np.ascontiguousarray(colour[..., c])), 0.05) for c in range(3)], np.float32)
     colour = np.clip(colour / balance, 0, 1)
-    strongest = colour.max(axis=2)
-    blue = colour[..., 2] - np.maximum(colour[..., 0], colour[..., 1])
-    metal = np.clip(3 * blue / np.maximum(strongest, 1e-3), 0, 1)
+    red, green, blue = cv2.split(colour)
+    warm = np.maximum(red, green)
+    metal = np.clip(3 * (blue - warm) / np.maximum(np.maximum(warm, blue), 1e-3), 0, 1)
     gamma = _ORGANIC_GAMMA + (_METAL_GAMMA - _ORGANIC_GAMMA) * metal
     plane: Plane = np.power(colour @ _LUMINANCE, gamma, dtype=np.float32)
     return plane
