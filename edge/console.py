@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from drivers.clock import Clock
 from drivers.errors import StoreError
 from edge.commands.authority import ConsoleKeys
+from edge.commands.configuration import Configuration
 from edge.commands.desk import Desk, Handler
 from edge.config.model import Config
 from edge.courier import Courier
@@ -37,9 +38,11 @@ class ConsoleSide:
         clock: Clock,
         handlers: Mapping[str, Handler],
         targets: Targets,
+        configuration: Configuration,
     ) -> None:
         keys_file = config.console.command_keys_file
         keys = ConsoleKeys.read(keys_file) if keys_file else None
+        self._configuration = configuration
         self._data_dir = config.appliance.data_dir
         self._ledger = ledger
         self._clock = clock
@@ -63,6 +66,7 @@ class ConsoleSide:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._desk.run())
+            group.create_task(self._configuration.run(self._desk))
             group.create_task(self._take_notes_up())
 
     async def _take_notes_up(self) -> None:

@@ -18,6 +18,7 @@ from edge import CONTRACT_VERSION, __version__
 from edge.calibration import Calibration
 from edge.clock import ClockWatch
 from edge.commands.basics import Basics
+from edge.commands.configuration import Configuration
 from edge.commands.desk import Handler
 from edge.commands.fetch import Fetch
 from edge.config import Config
@@ -85,6 +86,10 @@ def _signing_key(data_dir: Path) -> tuple[SigningKey | None, str]:
         return None, reason
 
 
+class _StartAgain(Exception):
+    """Ends everything in order."""
+
+
 class Appliance:
     """Everything of one lane. `ready` is called once devices, judge, ledger and courier are under way."""
 
@@ -144,14 +149,19 @@ class Appliance:
             ExpiryWatch(config.console),
         )
         self._judge.on_blind = self._blind
+        self.restarting = asyncio.Event()
+        self._configuration = Configuration(config, self._supervisor, self._courier, clock, self.restarting.set)
         handlers = self._handlers(recent or Recent())
-        self._console = ConsoleSide(config, self._identity, self._ledger, self._courier, clock, handlers, self._targets)
+        self._console = ConsoleSide(
+            config, self._identity, self._ledger, self._courier, clock, handlers, self._targets, self._configuration
+        )
 
     def _handlers(self, recent: Recent) -> dict[str, Handler]:
         """Return who does what the console may ask for."""
         where, basics = self.config.appliance.data_dir, (self.config, self._supervisor, self._judge, recent)
         fetch = Fetch(where, self._ledger, self._clock, self.config.console.evidence_bytes_per_s)
-        return {**Basics(*basics, self._gather, self._courier.tell_all).handlers(), **fetch.handlers()}
+        told = Basics(*basics, self._gather, self._courier.tell_all).handlers()
+        return {**told, **fetch.handlers(), **self._configuration.handlers()}
 
     def _audit_targets(self, outcome: str, detail: str) -> None:
         self._courier.audit("targets", outcome, detail, "console")
@@ -160,7 +170,7 @@ class Appliance:
         return self._health.gather(self._clock_watch.state())
 
     async def run(self) -> None:
-        """Run until cancelled; what was asked of the ledger by then is written."""
+        """Run until cancelled, or until it is to start again; what was asked of the ledger by then is written."""
         self._ledger.start()
         if self._ledger.new and self._ledger.notice:
             self._courier.audit("ledger replaced", "done", self._ledger.notice)
@@ -175,12 +185,19 @@ class Appliance:
                     self._tell_readings(),
                     self._watch_store(),
                     self._console.run(),
+                    self._until_restart(),
                 ):
                     group.create_task(work)
                 self._ready()
+        except* _StartAgain:
+            log.info("starting again with another configuration")
         finally:
             await self._ledger.close()
             self._reader.close()
+
+    async def _until_restart(self) -> None:
+        await self.restarting.wait()
+        raise _StartAgain
 
     def _committed(self, hits: list[int], notes: list[tuple[int, str]]) -> None:
         self._courier.committed(hits, notes)
@@ -268,8 +285,11 @@ class Appliance:
             self._courier.tell("up/health", self._gather(), qos=0)
 
 
-async def serve(config: Config, ready: Callable[[], None]) -> None:
-    """Run the appliance until SIGTERM or SIGINT. Raises LinkBusy where one runs on the same data directory."""
+async def serve(config: Config, ready: Callable[[], None]) -> bool:
+    """Run the appliance until SIGTERM or SIGINT; return whether it is to start again, with another configuration.
+
+    Raises LinkBusy where one runs on the same data directory.
+    """
     lock = Lock(config.appliance.data_dir)
     loop = asyncio.get_running_loop()
     recent = Recent()
@@ -285,3 +305,4 @@ async def serve(config: Config, ready: Callable[[], None]) -> None:
     finally:
         logging.getLogger().removeHandler(recent)
     del lock
+    return appliance.restarting.is_set() and not task.cancelled()

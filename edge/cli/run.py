@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -20,19 +21,24 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more, for finding a fault.")] = False,
 ) -> None:
     """Run the appliance until SIGTERM or Ctrl-C. Says `ready` once everything is under way; the log is on stderr."""
+    from edge import trial
     from edge.config.load import find, load
     from edge.daemon import serve
 
-    loaded = load(find(config))
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    folder = find(config)
+    trial.recover(folder)
+    loaded = load(folder)
     who = loaded.appliance
 
     def ready() -> None:
         logging.getLogger("jaitf.core").info("ready: %s/%s, %d devices", who.site, who.id, len(loaded.devices))
 
-    asyncio.run(serve(loaded, ready))
+    if asyncio.run(serve(loaded, ready)):
+        # The same process, from its very beginning: what a configuration did to this one must not outlive it.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

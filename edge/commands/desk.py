@@ -113,8 +113,8 @@ class Begin:
 class End:
     """Writes a command's answer, the messages that tell it, its audit and its act: all or nothing."""
 
-    command: Command
     name: str
+    by: str
     reply: Reply
     notes: tuple[Note, ...]
     what: str = "a command's answer"
@@ -122,8 +122,8 @@ class End:
     def write(self, batch: Batch) -> None:
         """Write it; see Deed."""
         answer = self.reply.encoded()
-        batch.db.execute("UPDATE command SET answer=? WHERE transaction_id=?", (answer, self.command.transaction))
-        said = {"name": self.name, "by": self.command.issued_by, "transaction": self.command.transaction}
+        batch.db.execute("UPDATE command SET answer=? WHERE transaction_id=?", (answer, self.reply.transaction))
+        said = {"name": self.name, "by": self.by, "transaction": self.reply.transaction}
         batch.act("command", self.reply.hit_id, said | {"status": self.reply.status, "code": self.reply.code})
         for note in self.notes:
             batch.note(note)
@@ -159,6 +159,18 @@ class Desk:
             self._waiting.put_nowait(message)
         except asyncio.QueueFull:
             log.warning("a command is dropped: %d wait already", MAX_WAITING)
+
+    def expect(self, transaction: str) -> None:
+        """Note that a command of the run before is still being done, and will be concluded."""
+        self._under_way.add(transaction)
+
+    async def conclude(self, name: str, by: str, transaction: str, answer: Answer) -> None:
+        """Answer a command that was accepted before the appliance started again. Raises StoreError."""
+        reply = self._reply(transaction, answer)
+        audit = self._audit(name, by, answer.status, f"{answer.code}: {answer.detail}")
+        notes = self._notes(Asker(None, None), reply.encoded())
+        await self._ledger.commit(End(name, by, reply, (*notes, audit)))
+        self._under_way.discard(transaction)
 
     async def run(self) -> None:
         """Do what is asked, until cancelled; what was accepted and goes on is cancelled with it."""
@@ -279,7 +291,7 @@ class Desk:
         audit = self._audit(name, command.issued_by, answer.status, f"{answer.code}: {answer.detail}")
         notes = self._notes(asker, reply.encoded())
         try:
-            await self._ledger.commit(End(command, name, reply, (*notes, audit)))
+            await self._ledger.commit(End(name, command.issued_by, reply, (*notes, audit)))
         except StoreError as error:
             log.warning("the answer to %s cannot be kept: %s", name, error)
             for note in notes:
