@@ -22,7 +22,7 @@ def _at(value: Any) -> Any:
 
 def _day(value: Any) -> Any:
     """Take a TOML date, which comes as a table (edge/config/wording.py), for a day."""
-    return value["date"] if isinstance(value, dict) and set(value) == {"date"} else value
+    return date.fromisoformat(value["date"]) if isinstance(value, dict) and set(value) == {"date"} else value
 
 
 class PlaceToml(_Table):

@@ -48,7 +48,7 @@ def examined(tmp_path):
         (tmp_path / "edge.toml").write_text(EDGE + lane)
         (tmp_path / "devices").mkdir(exist_ok=True)
         for name in DEVICES:
-            text = 'driver = "meter"\n[settings]\nurl = "tcp://10.0.0.7:5084"\n'
+            text = 'driver = "meter"\n[settings]\nurl = "tcp://10.0.0.7:502"\n[[settings.points]]\nname = "n"\naddress = 0\n'
             (tmp_path / "devices" / f"{name}.toml").write_text(text)
         if teams is not None:
             (tmp_path / "teams.toml").write_text(teams)
