@@ -10,9 +10,11 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from drivers.clock import Clock, SystemClock
+from drivers.contract import DeviceState
 from drivers.errors import LinkBusy, StoreError
 from edge import CONTRACT_VERSION, __version__
 from edge.calibration import Calibration
@@ -30,6 +32,7 @@ from edge.event import EventWriter, Identity, clock_body, model_body
 from edge.health import HealthWatch
 from edge.intake import Intake
 from edge.judge import Judge
+from edge.lane.desk import desk
 from edge.ledger import Ledger
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
@@ -128,7 +131,8 @@ class Appliance:
         self._readings = Readings()
         self._targets = Targets(who.data_dir, clock, self._audit_targets)
         rooms = (self._judge, self._ledger, self._reader, events, clock)
-        self._intake = Intake(*rooms, self._readings.add, self._targets.match)
+        self._intake = Intake(*rooms, self._readings.add, self._targets.match, partial(desk, config))
+        self._judge.pictures_of_clear = self._intake.desk.wants_pictures
         self._supervisor = Supervisor(
             config.devices, who.data_dir, clock, chance, self._intake.screen, self._device_changed
         )
@@ -246,6 +250,8 @@ class Appliance:
         )
 
     def _device_changed(self, name: str, status: Status) -> None:
+        if status.state is not DeviceState.UP and status.state is not DeviceState.DEGRADED:
+            self._intake.desk.lane.lost(name, self._clock.now().monotonic_ns)
         self._courier.tell(f"up/device/{name}", self._device_message(name, status))
 
     def _blind(self, reason: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from drivers.clock import Stamp
@@ -12,18 +12,22 @@ from edge.clock import ClockState, boot_id
 from edge.messages import (
     MAX_HIT_BYTES,
     SEAL_BYTES,
+    CanineBody,
     ClockBody,
+    CorroborationBody,
     EvidenceBody,
     HitData,
     HitEvent,
     ItemBody,
+    MatchBody,
     MeasurementBody,
     ModelBody,
+    PictureBody,
     TargetedBody,
     ThreatBody,
     Verdict,
 )
-from edge.nouns import Hit, Item, ModelName, Targeted, Threat, ThreatReport
+from edge.nouns import Canine, Corroboration, Hit, Item, ModelName, Pictured, Targeted, Threat, ThreatReport
 
 HISTORICAL_NS = 60_000_000_000
 MAX_THREATS = 16
@@ -57,7 +61,29 @@ def clock_body(at: Stamp, state: ClockState) -> ClockBody:
 
 def item_body(item: Item) -> ItemBody:
     """Return an item as messages say it."""
-    return ItemBody(scan_id=item.scan_id, bag_tag=item.bag_tag, type=item.type)
+    match = MatchBody(**asdict(item.match)) if item.match else None
+    return ItemBody(scan_id=item.scan_id, bag_tag=item.bag_tag, type=item.type, parcel=item.parcel, match=match)
+
+
+def corroboration_body(sign: Corroboration) -> CorroborationBody:
+    """Return what another device found as messages say it."""
+    return CorroborationBody(device=sign.device, kind=sign.kind, at=sign.at.rfc3339(), hit_id=sign.hit_id)
+
+
+def picture_body(picture: Pictured) -> PictureBody:
+    """Return a scan of a hit's item as messages say it."""
+    return PictureBody(
+        device=picture.device,
+        scan_id=picture.scan_id,
+        decision=picture.decision,
+        score=picture.score,
+        at=picture.at.rfc3339(),
+    )
+
+
+def canine_body(canine: Canine | None) -> CanineBody | None:
+    """Return what a dog's handler reported as messages say it."""
+    return CanineBody.model_validate(asdict(canine)) if canine else None
 
 
 def model_body(model: ModelName | None) -> ModelBody | None:
@@ -129,6 +155,10 @@ class EventWriter:
                 threshold=report.threshold,
                 threats=tuple(threat_body(t) for t in threats),
                 item=item_body(hit.item),
+                corroboration=tuple(corroboration_body(sign) for sign in hit.corroboration),
+                pictures=tuple(picture_body(picture) for picture in hit.pictures) or None,
+                canine=canine_body(hit.canine),
+                rule=hit.rule,
                 count=hit.count,
                 scan_type=hit.scan_type,
                 tip_type=hit.tip_type,

@@ -18,10 +18,13 @@ from edge.collapse import Collapse, Flap
 from edge.config import DeviceConfig
 from edge.event import EventWriter
 from edge.judge import Judge, judge_reading
-from edge.lane import item_of
+from edge.lane import Seen
+from edge.lane.desk import Covert, Desk, Match, no_lane
+from edge.lane.signs import Sign
 from edge.ledger import Ledger, Record
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
+from edge.ledger.revision import Revision
 from edge.nouns import Decision, Evidence, Hit, Item, Targeted, ThreatReport
 from edge.severity import raised
 from edge.targets import names_of
@@ -46,6 +49,7 @@ class Intake:
         clock: Clock,
         on_reading: Callable[[str, Reading], None],
         match: Callable[[Iterable[Identity]], Targeted | None] = lambda names: None,
+        laid_out: Callable[[Match, Covert], Desk] = no_lane,
     ) -> None:
         self._judge = judge
         self._ledger = ledger
@@ -54,6 +58,7 @@ class Intake:
         self._clock = clock
         self._on_reading = on_reading
         self._match = match
+        self.desk = laid_out(match, _is_covert)
         self._collapse = Collapse()
 
     async def take(self, device: DeviceConfig, observation: Observation) -> Outcome:
@@ -69,17 +74,21 @@ class Intake:
     async def _scan(self, device: DeviceConfig, scan: Scan) -> Screened:
         if self._ledger.state in (StoreState.FULL, StoreState.FAILING):
             return Screened(Outcome.REFUSED)
-        told = None
+        told, sign = None, None
         if self._reader.knows(device.name, scan.key):
             record = Record(device.name, key=scan.key, answer_repeats=scan.answer_repeats)
         else:
-            record, told = await self._judged(device, scan)
+            record, told, sign = await self._judged(device, scan)
         try:
             written = await self._ledger.commit(record)
         except StoreError as error:
             log.warning("%s: a scan is refused: %s", device.name, error)
+            if sign:
+                self.desk.take_back(sign)  # the scanner sends it again
             return Screened(Outcome.REFUSED)
         if not written.repeated:
+            if record.hit and sign:
+                self.desk.opened(record.hit, sign, sign.report.severity)
             return Screened(Outcome.COMMITTED, told)
         return Screened(Outcome.REPEATED, self._verdict_again(device, scan.key))
 
@@ -90,12 +99,14 @@ class Intake:
             log.warning("%s: the verdict on a repeated scan cannot be read: %s", device.name, error)
             return None
 
-    async def _judged(self, device: DeviceConfig, scan: Scan) -> tuple[Record, Verdict | None]:
-        item = item_of(scan)
-        target = self._match(names_of(item.bag_tag))
-        report = _pressed(
-            await self._judge.judge_scan(scan, device.model, device.name, elevated=target is not None), target
-        )
+    async def _judged(self, device: DeviceConfig, scan: Scan) -> tuple[Record, Verdict | None, Sign]:
+        seen = self.desk.see(device.name, scan)
+        target = self._match(self.desk.lane.identities(seen))
+        elevated = target is not None or self.desk.is_asked_for(seen)
+        judged = await self._judge.judge_scan(scan, device.model, device.name, elevated=elevated)
+        item = self.desk.lane.item(seen)  # its tag may have been read meanwhile
+        report = _pressed(judged, target)
+        sign = self.desk.find(device, seen, scan, report)
         hit = None
         if report.decision is Decision.ALARM:
             hit = Hit(
@@ -109,10 +120,10 @@ class Intake:
                 evidence=Evidence(scan.original, scan.media_type),
                 scan_type=scan.scan_type if scan.scan_type != "OPERATIONAL" else None,
                 tip_type=scan.tip_type,
-                source=source_of(device.driver),
                 targeted=target,
                 covert=_is_covert(target, report),
             )
+            hit = self.desk.dress(hit, sign)
         at = report.ended or self._clock.now()
         kind = (scan.scan_type, scan.tip_type)
         message = self._events.verdict(report, item, at, hit, kind, target, source_of(device.driver))
@@ -127,48 +138,87 @@ class Intake:
             key=scan.key,
             answer_repeats=scan.answer_repeats,
         )
-        return record, told
+        return record, told, sign
 
     async def _reading(self, device: DeviceConfig, reading: Reading) -> Outcome:
         self._on_reading(device.name, reading)
+        seen = self.desk.see(device.name, reading)
+        if news := self.desk.teams.hear(device.name, reading):
+            self._on_reading(device.name, news)
         report = judge_reading(reading)
         if report is None:
             return Outcome.COMMITTED
         now_ns = self._clock.now().monotonic_ns
         flap = self._collapse.find(device.name, reading, now_ns)
         if flap is None:
-            item, hit_id = item_of(reading), uuid7(self._clock.now().wall_ns)
-            target = self._match(names_of(item.bag_tag, reading.identities))
-            self._collapse.open(device, reading, hit_id, item, now_ns)
-            await self._until_written(_record(device, reading, report, hit_id, item, target))
+            await self._found(device, reading, seen, report)
             return Outcome.COMMITTED
         flap.again(reading, now_ns)
         if flap.is_due(now_ns):
             await self._until_written(self._revision(flap))
         return Outcome.COMMITTED
 
+    async def _found(self, device: DeviceConfig, reading: Reading, seen: Seen, report: ThreatReport) -> None:
+        """Commit a reading's hit; what is faint alone waits at the desk for another device's word."""
+        item, target = self.desk.lane.item(seen), self._match(self.desk.lane.identities(seen))
+        report = _pressed(report, target)
+        sign = self.desk.find(device, seen, reading, report)
+        if not self.desk.alone(sign):
+            return
+        hit = self.desk.dress(_hit(device, reading, report, uuid7(self._clock.now().wall_ns), item, target), sign)
+        self._collapse.open(device, reading, hit.hit_id, item, self._clock.now().monotonic_ns)
+        await self._until_written(Record(device.name, hit=hit))
+        self.desk.opened(hit, sign, report.severity)
+
     async def run(self) -> None:
-        """Tell the last count of contacts that went quiet, until cancelled; then what is still untold."""
+        """Tell what is known better of hits, until cancelled; then what is still untold.
+
+        That is the last count of contacts that went quiet, and what other devices have said since of the same items.
+        """
         try:
             while True:
                 await asyncio.sleep(TELL_S)
-                for flap in self._collapse.due(self._clock.now().monotonic_ns):
+                now_ns = self._clock.now().monotonic_ns
+                for flap in self._collapse.due(now_ns):
                     with contextlib.suppress(StoreRejected):  # the ledger has logged it
                         await self._until_written(self._revision(flap))
+                await self._tell_changes(now_ns)
         finally:
             for flap in self._collapse.untold():
                 written = self._ledger.commit(self._revision(flap))
                 # The ledger writes it before it closes; nobody is left to try again.
                 written.add_done_callback(lambda f: f.cancelled() or f.exception())
 
+    async def _tell_changes(self, now_ns: int) -> None:
+        for change in self.desk.changes(now_ns):
+            with contextlib.suppress(StoreRejected):
+                await self._until_written(Revision(change.hit_id, change.words, change.thumb))
+        for found in self.desk.joins(lambda: uuid7(self._clock.now().wall_ns)):
+            with contextlib.suppress(StoreRejected):
+                await self._until_written(Record(found.hit.device, hit=found.hit, thumb=found.sign.thumb))
+                self.desk.opened(found.hit, found.sign, found.hit.report.severity)
+
     def _revision(self, flap: Flap) -> Record:
         flap.revise(self._clock.now().monotonic_ns)
         report = judge_reading(flap.last)
         assert report is not None  # only alarms are collapsed
         target = self._match(names_of(flap.item.bag_tag, flap.last.identities))
-        return _record(flap.device, flap.last, report, flap.hit_id, flap.item, target, rev=flap.rev, count=flap.count)
+        hit = _hit(flap.device, flap.last, _pressed(report, target), flap.hit_id, flap.item, target)
+        if said := self.desk.told(flap.hit_id):
+            report = replace(hit.report, severity=said.report.severity)
+            hit = replace(
+                hit,
+                item=said.item,
+                report=report,
+                targeted=said.targeted,
+                covert=said.covert,
+                corroboration=said.corroboration,
+                pictures=said.pictures,
+                canine=said.canine,
+            )
+        return Record(flap.device.name, hit=replace(hit, rev=flap.rev, count=flap.count))
 
-    async def _until_written(self, record: Record) -> None:
+    async def _until_written(self, record: Record | Revision) -> None:
         """Write a reading's hit however long it takes: the hardware cannot be told to say it again.
 
         Raises StoreRejected for one that no amount of waiting gets into the ledger.
@@ -179,39 +229,30 @@ class Intake:
             except StoreRejected:
                 raise
             except StoreError as error:
-                log.debug("%s: a hit waits for the store: %s", record.device, error)
+                what = record.device if isinstance(record, Record) else record.what
+                log.debug("%s: a hit waits for the store: %s", what, error)
                 await asyncio.sleep(RETRY_S)
             else:
                 return
 
 
-def _record(
-    device: DeviceConfig,
-    reading: Reading,
-    report: ThreatReport,
-    hit_id: str,
-    item: Item,
-    target: Targeted | None,
-    *,
-    rev: int = 0,
-    count: int | None = None,
-) -> Record:
-    hit = Hit(
+def _hit(
+    device: DeviceConfig, reading: Reading, report: ThreatReport, hit_id: str, item: Item, target: Targeted | None
+) -> Hit:
+    return Hit(
         hit_id=hit_id,
-        rev=rev,
+        rev=0,
         device=device.name,
         driver=device.driver,
         observed=reading.at,
         item=item,
-        report=_pressed(report, target),
+        report=report,
         raw=reading.raw,
-        count=count,
         scan_type=reading.scan_type if reading.scan_type != "OPERATIONAL" else None,
         tip_type=reading.tip_type,
         targeted=target,
         covert=_is_covert(target, report),
     )
-    return Record(device.name, hit=hit)
 
 
 def _pressed(report: ThreatReport, target: Targeted | None) -> ThreatReport:

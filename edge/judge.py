@@ -86,6 +86,8 @@ class Judge:
         self._stuck: list[Hand] = []
         self._times_ms: deque[float] = deque(maxlen=TIMES_KEPT)
         self.on_blind: Callable[[str], None] = lambda reason: None
+        self.pictures_of_clear = False
+        """Whether clear scans get a thumbnail too, for a hit that another device may yet have on the same item."""
 
     @classmethod
     def load(
@@ -166,7 +168,8 @@ class Judge:
             return  # nobody waits for it any more
         started = self._clock.now()
         points = self._watch.points(waiting.device, waiting.model) if self._watch is not None else None
-        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model, points, waiting.elevated))
+        always = self.pictures_of_clear
+        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model, points, waiting.elevated, always))
         ended = self._clock.now()
         if isinstance(result, str):
             report = unknown(result)
@@ -235,9 +238,11 @@ def _name(model: Model) -> ModelName:
     return ModelName(model.name, model.version, model.sha256)
 
 
-def _look(scan: Scan, model: Model, points: OperatingPoints | None, elevated: bool) -> tuple[Judgement, bytes | None]:
+def _look(
+    scan: Scan, model: Model, points: OperatingPoints | None, elevated: bool, always: bool
+) -> tuple[Judgement, bytes | None]:
     judgement = model.judge(scan.pictures, elevated=elevated, points=points)
-    if not judgement.alarm:
+    if not judgement.alarm and not always:
         return judgement, None
     try:
         return judgement, thumbnail(scan.pictures, judgement)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drivers.contract import Category, DeviceState, Severity
 from edge.clock import ClockQuality
-from edge.nouns import Decision
+from edge.nouns import Decision, NoMatch, TiedBy
 
 MAX_HIT_BYTES = 8 * 1024
 SEAL_BYTES = 384
@@ -55,12 +55,67 @@ class ThreatBody(Message):
     measurement: MeasurementBody | None = Absent
 
 
+class MatchBody(Message):
+    """How an item was told from the others: by its tag, by belt time, alone in view; or why it has no name."""
+
+    by: TiedBy
+    uncertainty_ms: int | None = Absent
+    reason: NoMatch | None = Absent
+    candidates: int | None = Absent
+
+
 class ItemBody(Message):
     """The object of inspection."""
 
     scan_id: str
     bag_tag: str | None = Absent
     type: str | None = Absent
+    parcel: str | None = Absent
+    match: MatchBody | None = Absent
+
+
+class CorroborationBody(Message):
+    """What another device found on the same item."""
+
+    device: str
+    kind: str
+    at: str
+    hit_id: str | None
+
+
+class PictureBody(Message):
+    """A scan of the item of a hit that has no picture of its own."""
+
+    device: str
+    scan_id: str
+    decision: Decision
+    score: float | None
+    at: str
+
+
+class SpotBody(Message):
+    """A place on earth, WGS 84."""
+
+    latitude_deg: float
+    longitude_deg: float
+
+
+class CanineBody(Message):
+    """What a handler reported of a dog; a lapsed certification is a warning."""
+
+    team: str | None
+    dog: str | None
+    handler: str | None
+    teams_in_view: int
+    button: str
+    response: str
+    search: str
+    place: str | None = Absent
+    certified_by: str | None = Absent
+    odours: tuple[str, ...] = ()
+    certified_until: str | None = Absent
+    certification_lapsed: bool | None = Absent
+    spot: SpotBody | None = Absent
 
 
 class ModelBody(Message):
@@ -136,7 +191,10 @@ class HitData(Message):
     threshold: float | None
     threats: tuple[ThreatBody, ...]
     item: ItemBody
-    corroboration: tuple[dict[str, Any], ...] = ()
+    corroboration: tuple[CorroborationBody, ...] = ()
+    pictures: tuple[PictureBody, ...] | None = Absent
+    canine: CanineBody | None = Absent
+    rule: str | None = Absent
     count: int | None = Absent
     tip_type: str | None = Absent
     source: str | None = Absent

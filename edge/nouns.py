@@ -128,6 +128,57 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A place on earth, WGS 84, in degrees."""
+
+    latitude_deg: float
+    longitude_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Canine:
+    """What a handler reported of a dog: which team, whether it may search, where, by which button.
+
+    A lapsed certification is a warning and blocks nothing. Where it is not sure which team it was, none is named.
+    """
+
+    team: str | None
+    dog: str | None
+    handler: str | None
+    teams_in_view: int
+    button: str
+    response: str
+    search: str
+    place: str | None = None
+    certified_by: str | None = None
+    odours: tuple[str, ...] = ()
+    certified_until: str | None = None
+    certification_lapsed: bool | None = None
+    spot: Spot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Corroboration:
+    """What another device found on the same item; without a hit of its own where it was faint."""
+
+    device: str
+    kind: str
+    at: Stamp
+    hit_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A scan of the item that a hit without a picture is of, and the verdict on it."""
+
+    device: str
+    scan_id: str
+    decision: Decision
+    score: float | None
+    at: Stamp
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """An alarm on its way to the console; the ledger gives it its sequence number and its time of commit."""
 
@@ -146,3 +197,8 @@ class Hit:
     source: str | None = None
     targeted: Targeted | None = None
     covert: bool = False
+    corroboration: tuple[Corroboration, ...] = ()
+    pictures: tuple[Pictured, ...] = ()
+    canine: Canine | None = None
+    rule: str | None = None
+    """The rule that made a hit of two faint findings."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,15 @@ class Batch:
         if entry.verdict is not None:
             self.note(Note("verdict", f"up/verdict/{entry.device}", entry.verdict))
         if entry.hit and entry.thumb is not None:
-            if self._lean:
-                self._room.accounts.dropped["thumb"] += 1
-            else:
-                self.note(Note("thumb", f"up/thumb/{entry.hit.hit_id}", entry.thumb))
+            self.thumb(entry.hit.hit_id, entry.thumb)
         return Written(seq)
+
+    def thumb(self, hit_id: str, jpeg: bytes) -> None:
+        """Put a hit's thumbnail into the outbox, unless room is short."""
+        if self._lean:
+            self._room.accounts.dropped["thumb"] += 1
+        else:
+            self.note(Note("thumb", f"up/thumb/{hit_id}", jpeg))
 
     def _first_time(self, record: Record) -> bool:
         now = self._clock.now().wall_ns
@@ -139,6 +144,10 @@ class Batch:
     def _hit(self, record: Record) -> int:
         hit = record.hit
         assert hit is not None
+        if hit.rev:
+            # Others revise hits too: whoever comes next has the next number.
+            (last,) = self.db.execute("SELECT max(rev) FROM hit WHERE hit_id=?", (hit.hit_id,)).fetchone()
+            hit = replace(hit, rev=hit.rev if last is None else last + 1)
         committed = self._clock.now()
         digest = self._digests.get(id(record))
         body = self._evidence_row(hit.evidence, digest, committed.wall_ns, record.thumb is not None and not self._lean)

@@ -39,6 +39,12 @@ device = "k9-1"
 label = "canine alert"
 team = "K9 2"
 """
+DEVICE = """\
+driver = "meter"
+[settings]
+url = "tcp://10.0.0.7:502"
+points = [{ name = "n", address = 0 }]
+"""
 DEVICES = ("io-1", "tags-1", "k9-1", "pass-1")
 
 
@@ -48,8 +54,7 @@ def examined(tmp_path):
         (tmp_path / "edge.toml").write_text(EDGE + lane)
         (tmp_path / "devices").mkdir(exist_ok=True)
         for name in DEVICES:
-            text = 'driver = "meter"\n[settings]\nurl = "tcp://10.0.0.7:502"\n[[settings.points]]\nname = "n"\naddress = 0\n'
-            (tmp_path / "devices" / f"{name}.toml").write_text(text)
+            (tmp_path / "devices" / f"{name}.toml").write_text(DEVICE)
         if teams is not None:
             (tmp_path / "teams.toml").write_text(teams)
         return examine(tmp_path)
