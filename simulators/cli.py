@@ -11,6 +11,10 @@ from importlib import import_module
 
 DEVICES = {
     "collar": ("simulators.collar.cli", "a dog's collar: its place over NMEA 0183, on a line"),
+    "bodyscanner": (
+        "simulators.bodyscanner.cli",
+        "a body scanner: reports on persons by zones over DICOS, no pictures",
+    ),
     "codereader": (
         "simulators.codereader.cli",
         "a code reader: bag tags, boarding passes, parcels, documents; line or HID",

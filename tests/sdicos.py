@@ -38,18 +38,19 @@ def read(kind: str, path: Path) -> dict[str, Any]:
 _WRITER = """
 import sys
 import pyDICOS
-from pyDICOS import DX, ErrorLog, Filename
-syntax, source, target = sys.argv[1:]
-log, dx = ErrorLog(), DX()
-assert dx.Read(Filename(source), log, None), log.GetErrorLog().Get()
-assert dx.Write(Filename(target), log, getattr(pyDICOS, syntax)), log.GetErrorLog().Get()
+from pyDICOS import CT, DX, TDR, ErrorLog, Filename
+syntax, source, target, kind = sys.argv[1:]
+log, one = ErrorLog(), {"DX": DX, "TDR": TDR}[kind]()
+assert one.Read(Filename(source), log, None), log.GetErrorLog().Get()
+syntax = getattr(CT.TRANSFER_SYNTAX, syntax)
+assert one.Write(Filename(target), log, syntax), log.GetErrorLog().Get()
 """
 
 
-def rewrite(syntax: str, source: Path, target: Path) -> None:
-    """Have the toolkit read a DX file and write it in one of its transfer syntaxes, as `enumLosslessJPEG`."""
+def rewrite(syntax: str, source: Path, target: Path, kind: str = "DX") -> None:
+    """Have the toolkit read a file and write it in one of its transfer syntaxes, as `enumLosslessJPEG`."""
     done = subprocess.run(
-        [sys.executable, "-c", _WRITER, syntax, str(source), str(target)],
+        [sys.executable, "-c", _WRITER, syntax, str(source), str(target), kind],
         capture_output=True,
         text=True,
         timeout=60,

@@ -25,6 +25,7 @@ __all__ = [
     "part10",
     "read_file",
     "read_kept",
+    "read_report",
     "read_stored",
 ]
 
@@ -88,6 +89,22 @@ def read_stored(
     version = _word(found, _DICOS_VERSION) or "V03"
     original = part10(dataset, sop_class, sop_instance, transfer_syntax, version, calling_ae_title)
     return _kept(found, original, hashlib.sha256(dataset).hexdigest(), sop_instance, transfer_syntax, at)
+
+
+def read_report(
+    dataset: bytes, sop_class: str, sop_instance: str, transfer_syntax: str, calling_ae_title: str = ""
+) -> tuple[DataSet, bytes, str]:
+    """Return a Threat Detection Report as C-STORE brings it: walked, as a file, and the key of its repeats.
+
+    Raises PersonImage where it carries a picture of a person, NotDicom for one that is damaged.
+    """
+    found = data_set(dataset, transfer_syntax)
+    _refuse_person(found, sop_class)
+    if found.damage or not found.elements:
+        raise NotDicom(f"a damaged report: {found.damage or 'it is empty'}")
+    version = _word(found, _DICOS_VERSION) or "V03"
+    file = part10(dataset, sop_class, sop_instance, transfer_syntax, version, calling_ae_title)
+    return found, file, f"{_word(found, _SOP_INSTANCE) or ''}:{hashlib.sha256(dataset).hexdigest()}"
 
 
 def read_kept(original: bytes, at: Stamp) -> tuple[Scan, int]:

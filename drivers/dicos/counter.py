@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drivers.contract import Outcome, Port, Scan, Verdict
-from drivers.dicos import codec, joined, scu, tls
+from drivers.contract import Outcome, Port, Reading, Scan, Verdict
+from drivers.dicos import codec, joined, reports, scu, tls
 from drivers.dicos import verdict as report
 from drivers.dicos.joiner import Group, Joiner, Plan
 from drivers.dicos.known import Known
@@ -23,6 +25,7 @@ from drivers.dicos.outbox import Outbox
 from drivers.dicos.peer import Peer
 from drivers.dicos.scp import SUCCESS, Stored
 from drivers.dicos.settings import DicosSettings
+from drivers.dicos.uids import TDR
 from drivers.errors import LinkLost, StoreFull
 
 log = logging.getLogger("jaitf.dicos")
@@ -57,6 +60,8 @@ class Counter:
         self._joiner = Joiner(port.state_dir / "waiting", self._plan, port.clock)
         self._known = Known(port.state_dir / "known.jsonl")
         self._working: set[asyncio.Task[Any]] = set()
+        self._under_way: set[str] = set()
+        self._lock = threading.Lock()
         self._outbox = self._made_outbox() if settings.tdr_to else None
         self._sending: asyncio.Task[None] | None = None
 
@@ -103,6 +108,8 @@ class Counter:
 
     def take(self, stored: Stored) -> int:
         """Take one object, and return its status once the core has it, or it waits on the disk. Raises Refused."""
+        if stored.sop_class == TDR and (read := self._read_report(stored)):
+            return self._reported(*read, stored)
         scan = self._read(stored)
         if not (self._plan.joins and scan.pictures and scan.scan_id):
             return self._answer(self._emit(scan), stored)
@@ -119,17 +126,56 @@ class Counter:
             return SUCCESS
         return self._answer(self._emit_group(group), stored)
 
-    def _read(self, stored: Stored) -> Scan:
-        now = self._port.clock.now()
+    def _read_report(self, stored: Stored) -> tuple[Reading, str] | None:
+        """Return a scanner's own verdict and its key; None for one that is damaged, to be kept as any such object."""
         try:
+            with self._guarded(stored):
+                found, file, key = codec.read_report(
+                    *(stored.dataset, stored.sop_class, stored.instance, stored.transfer_syntax),
+                    stored.calling_ae_title,
+                )
+                return reports.reading(found, file, self._port.clock.now(), self._settings), key
+        except codec.NotDicom:
+            return None
+
+    def _reported(self, reading: Reading, key: str, stored: Stored) -> int:
+        """Hand on a scanner's verdict once: neither one that is known already, nor one that is with the core now."""
+        if self._known.get(key) is not None:
+            stored.done()
+            return SUCCESS
+        with self._lock:
+            if key in self._under_way:
+                stored.done()
+                raise Refused(OUT_OF_RESOURCES, "the same report is being committed", NO_ANSWER)
+            self._under_way.add(key)
+        return self._answer(self._emit_reading(reading, key), stored)
+
+    async def _emit_reading(self, reading: Reading, key: str) -> Outcome:
+        try:
+            outcome = await self._port.emit(reading)
+            if outcome is not Outcome.REFUSED:
+                self._known.add([key], "")
+        finally:
+            with self._lock:
+                self._under_way.discard(key)
+        self._well()
+        return outcome
+
+    def _read(self, stored: Stored) -> Scan:
+        with self._guarded(stored):
             return codec.read_stored(
-                stored.dataset,
-                stored.sop_class,
-                stored.instance,
-                stored.transfer_syntax,
-                now,
+                *(stored.dataset, stored.sop_class, stored.instance, stored.transfer_syntax),
+                self._port.clock.now(),
                 stored.calling_ae_title,
             )
+
+    @contextmanager
+    def _guarded(self, stored: Stored) -> Iterator[None]:
+        """Turn what goes wrong with an object's bytes into its scanner's answer."""
+        try:
+            yield
+        except codec.NotDicom:
+            raise
         except codec.PersonImage as error:
             stored.done()
             reason = "it sent a picture of a person; nothing of it was kept"

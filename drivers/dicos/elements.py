@@ -25,6 +25,7 @@ OOI_TYPE = 0x40101042
 
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 16
+MAX_ITEMS = 1000
 MAX_TEXT_BYTES = 4096
 MAX_INFLATED_BYTES = 160 * 1024 * 1024
 _UNDEFINED = 0xFFFFFFFF
@@ -81,6 +82,28 @@ class DataSet:
     fragments: tuple[memoryview, ...] | None = None
     shows_person: bool = False
     damage: str | None = None
+    explicit: bool = True
+
+    def items(self, tag: int) -> list[DataSet]:
+        """Return the items of a sequence, each a data set of its own; none where it is missing or damaged."""
+        element = self.elements.get(tag)
+        if element is None:
+            return []
+        order, explicit = _LITTLE if self.little else _BIG, self.explicit and element.vr == "SQ"
+        found: list[DataSet] = []
+        at = element.start
+        try:
+            while element.end - at >= 8 and len(found) < MAX_ITEMS:
+                walk = _Walk(self.bytes, order)
+                at, item_end = walk.item(at, element.end)
+                if item_end is None:
+                    break
+                stop = element.end if item_end < 0 else item_end
+                at = walk.elements(at, stop, explicit=explicit, depth=0, item=item_end < 0)
+                found.append(DataSet(self.bytes, self.little, walk.top, explicit=explicit))
+        except _Damage:
+            return []
+        return found
 
     def value(self, tag: int) -> memoryview | None:
         """Return a value's bytes, None where the element is missing."""
@@ -120,9 +143,10 @@ def data_set(data: bytes | memoryview, transfer_syntax: str) -> DataSet:
         raw, damage = _inflated(raw)
     big = transfer_syntax == EXPLICIT_BIG
     walk = _Walk(raw, _BIG if big else _LITTLE)
-    found = DataSet(raw, little=not big, elements=walk.top)
+    explicit = transfer_syntax != IMPLICIT_LITTLE
+    found = DataSet(raw, little=not big, elements=walk.top, explicit=explicit)
     try:
-        walk.elements(0, len(raw), explicit=transfer_syntax != IMPLICIT_LITTLE, depth=0)
+        walk.elements(0, len(raw), explicit=explicit, depth=0)
     except _Damage as problem:
         damage = damage or str(problem)
     found.damage, found.fragments = damage, None if walk.fragments is None else tuple(walk.fragments)
@@ -199,6 +223,20 @@ class _Walk:
         if item:
             raise _Damage("it ends within an item")
         return at
+
+    def item(self, at: int, end: int) -> tuple[int, int | None]:
+        """Return where a sequence's item begins behind its header at `at`, and where it ends.
+
+        That is -1 for one of undefined length, None where there is no further item. Raises _Damage.
+        """
+        tag, length = self._item(at, end)
+        if tag != _ITEM:
+            return at, None
+        if length == _UNDEFINED:
+            return at + 8, -1
+        if at + 8 + length > end:
+            raise _Damage("it ends within an item")
+        return at + 8, at + 8 + length
 
     def _tag(self, at: int, end: int) -> int:
         if end - at < 8:

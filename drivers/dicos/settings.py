@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from drivers.contract import Settings
 from drivers.dicos.peer import Peer
+from drivers.dicos.zones import SCHEMES, ZoneBox
 
 MIB = 1024 * 1024
 
@@ -76,6 +77,13 @@ class DicosSettings(Settings):
     cert_file: Path | None = Field(None, description="this appliance's certificate (PEM)")
     key_file: Path | None = Field(None, description="its key (PEM)")
     ca_file: Path | None = Field(None, description="whose certificates are trusted (PEM)")
+    zone_scheme: str = Field("dhs17", description="names of body zones, for a scanner of persons: dhs17")
+    zones: dict[str, str] = Field(
+        {}, description="what this scanner's PTO Location Description says, and which zone it means"
+    )
+    zone_boxes: tuple[ZoneBox, ...] = Field(
+        (), description="zones as boxes in this scanner's coordinates: zone, low = [x, y, z], high = [x, y, z]"
+    )
     tdr_to: str | None = Field(
         None,
         description='where reports on each item go: "dicom://AE@HOST:PORT", or dicos:// for its dialect; -tls for TLS',
@@ -83,6 +91,16 @@ class DicosSettings(Settings):
     tdr_backlog: int = Field(
         10_000, ge=1, le=1_000_000, description="most reports that wait for the workstation; then the oldest give way"
     )
+
+    @model_validator(mode="after")
+    def _knows_its_zones(self) -> Self:
+        known = SCHEMES.get(self.zone_scheme)
+        if known is None:
+            raise ValueError(f"no zone_scheme {self.zone_scheme!r}; there is {', '.join(SCHEMES)}")
+        for zone in (*self.zones.values(), *(box.zone for box in self.zone_boxes)):
+            if zone not in known:
+                raise ValueError(f"no zone {zone!r} in {self.zone_scheme}; there are: {', '.join(known)}")
+        return self
 
     @field_validator("tdr_to")
     @classmethod

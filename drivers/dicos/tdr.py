@@ -155,6 +155,8 @@ def _common(ds: Dataset, report: Report) -> None:
     ds.SeriesInstanceUID, ds.StudyID, ds.InstanceNumber = uid_of(report.seed, "series"), "1", "1"
     ds.add_new(0x4010103A, "CS", "V03")  # DICOS Version
     ds.add_new(0x40101042, "CS", _word(report.ooi_type, _OOI_TYPES, "OTHER"))
+    if report.ooi_type == "PERSON":
+        ds.PatientSex = "O"  # OOI Gender: readers refuse a person without one
     ds.add_new(0x40101044, "CS", "SUCCESSFUL")  # Acquisition Status
     ds.add_new(0x40101048, "CS", _word(report.scan_type, _SCAN_TYPES, "NON_OPERATIONAL"))  # Scan Type
     if report.tip_type:

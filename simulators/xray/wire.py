@@ -159,10 +159,11 @@ class Scanner:
         calling_ae_title: str = "SCANNER",
         connect_s: float = 5.0,
         answer_s: float = 30.0,
+        sop_class: str = DX_FOR_PROCESSING,
     ) -> None:
         self._peer = (host, port, ae_title)
         self._ae = AE(ae_title=calling_ae_title)
-        self._ae.add_requested_context(DX_FOR_PROCESSING, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        self._ae.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         self._ae.add_requested_context(Verification)
         self._ae.connection_timeout = self._ae.acse_timeout = connect_s
         self._ae.dimse_timeout = self._ae.network_timeout = answer_s

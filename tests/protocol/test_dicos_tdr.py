@@ -23,6 +23,7 @@ REPORTS: dict[str, dict[str, Any]] = {
     "two threats": {"decision": "ALARM", "threats": (GUN, MASS)},
     "clear": {"decision": "CLEAR"},
     "unknown": {"decision": "UNKNOWN", "abort_reason": "TIMEOUT"},
+    "a person": {"decision": "UNKNOWN", "abort_reason": "UNKNOWN_DATATYPE", "ooi_type": "PERSON"},
     "words that are not ASCII": {"decision": "CLEAR", "site": "Lomé–Tokoin", "lane": "中", "station": "é" * 40},
     "words that are too long or odd": {"decision": "CLEAR", "ooi_id": "x" * 90, "ooi_type": "a\\b\nc", "software": ""},
     "a scan without UIDs": {"decision": "CLEAR", "scan_uid": "019d3c6e-7a51", "image_uid": "sha256:ff"},

@@ -1,0 +1,1 @@
+"""A simulated body scanner: who passes and what it finds (`model`), and its reports on the wire (`wire`)."""
