@@ -48,6 +48,7 @@ class Actions:
         """Return which form is answered where."""
         return [
             Route("/hit/{hit_id}/disposition", self.disposition, methods=["POST"]),
+            Route("/hit/{hit_id}/fetch", self.fetch, methods=["POST"]),
             Route("/appliance/{site}/{edge}/command", self.command, methods=["POST"]),
             Route("/appliance/{site}/{edge}/targets", self.targets, methods=["POST"]),
         ]
@@ -64,6 +65,24 @@ class Actions:
         except ask.Refused as refused:
             return self._show_hit(request, hit_id, form, refused)
         self._keep(request, asked, "disposition", hit_id, asked.body["outcome"])
+        if request.query_params.get("part") == "view":
+            return self._show_hit(request, hit_id, {}, None)
+        return RedirectResponse(f"/hit/{hit_id}", 303)
+
+    async def fetch(self, request: Request) -> Response:
+        """Keep the wish for a hit's evidence package, and have it asked for."""
+        hit_id = request.path_params["hit_id"]
+        row = self._reader.one(hit_id) if is_hit_id(hit_id) else None
+        form = await form_of(request)
+        if row is None:
+            raise HTTPException(404)
+        try:
+            by = ask.who(form)
+        except ask.Refused as refused:
+            return self._show_hit(request, hit_id, form, refused)
+        args = {"hit_id": hit_id, "from_part": 0}
+        wish = ask.asked(row["site"], row["edge"], "evidence.fetch", args, by, self._now_ms(), hit_id)
+        self._keep(request, wish, "evidence.fetch", hit_id, "")
         if request.query_params.get("part") == "view":
             return self._show_hit(request, hit_id, {}, None)
         return RedirectResponse(f"/hit/{hit_id}", 303)

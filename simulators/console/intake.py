@@ -52,6 +52,17 @@ class Thumb:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a hit's evidence package, from 0."""
+
+    origin: Origin
+    at_ms: int
+    hit_id: str
+    part: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """Anything else an appliance says of itself: `body` is checked, `payload` is what was published."""
 
@@ -128,6 +139,15 @@ def _thumb(origin: Origin, arrival: Arrival) -> Thumb | str:
     return Thumb(origin, arrival.at_ms, origin.rest, arrival.payload)
 
 
+def _part(origin: Origin, arrival: Arrival) -> Part | str:
+    hit_id, _, number = origin.rest.partition("/")
+    if not is_hit_id(hit_id) or not (number.isascii() and number.isdigit() and len(number) < 7):
+        return "a part of no hit's evidence"
+    if len(arrival.payload) > MAX_OTHER_BYTES:
+        return f"{len(arrival.payload)} bytes, {MAX_OTHER_BYTES} are allowed"
+    return Part(origin, arrival.at_ms, hit_id, int(number), arrival.payload)
+
+
 def _said(model: type[messages.Message]) -> Callable[[Origin, Arrival], Said | str]:
     def read_it(origin: Origin, arrival: Arrival) -> Said | str:
         body = _parsed(model, arrival, MAX_OTHER_BYTES)
@@ -139,9 +159,10 @@ def _said(model: type[messages.Message]) -> Callable[[Origin, Arrival], Said | s
     return read_it
 
 
-_READERS: dict[str, Callable[[Origin, Arrival], Hit | Thumb | Said | str]] = {
+_READERS: dict[str, Callable[[Origin, Arrival], Hit | Thumb | Part | Said | str]] = {
     "hit": _hit,
     "thumb": _thumb,
+    "evidence": _part,
     "state": _said(messages.State),
     "birth": _said(messages.Birth),
     "device": _said(messages.Device),
@@ -151,10 +172,10 @@ _READERS: dict[str, Callable[[Origin, Arrival], Hit | Thumb | Said | str]] = {
     "audit": _said(messages.Audit),
 }
 _OF_A_DEVICE = frozenset({"hit", "device", "verdict"})
-_NOT_KEPT = frozenset({"reading", "evidence"})
+_NOT_KEPT = frozenset({"reading"})
 
 
-def read(topics: Topics, arrival: Arrival) -> Hit | Thumb | Said | Bad | Other:
+def read(topics: Topics, arrival: Arrival) -> Hit | Thumb | Part | Said | Bad | Other:
     """Return what a message is; `Bad` with its reason where it breaks the contract."""
 
     def bad(reason: str) -> Bad:

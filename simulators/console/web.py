@@ -75,6 +75,7 @@ class Pages:
             Route("/", self.index),
             Route("/hit/{hit_id}", self.hit),
             Route("/hit/{hit_id}/handover.zip", self.handover),
+            Route("/hit/{hit_id}/evidence.zip", self.evidence),
             Route("/appliance/{site}/{edge}", self.appliance),
             Route("/log", self.log),
             *self._actions.routes(),
@@ -142,6 +143,7 @@ class Pages:
             json=pretty(row["payload"]),
             asked=[question(each) for each in self._reader.asked(hit_id=hit_id)],
             log=self._reader.log(hit_id, 20),
+            package=self._reader.package(hit_id),
             codes=LISTS,
             units=UNITS,
             form=Filled(form),
@@ -156,7 +158,9 @@ class Pages:
         if row is None:
             raise HTTPException(404)
         self._desk.log(self._now_ms(), client(request), "exported", hit_id, "handover")
+        package = self._reader.package(hit_id)
         sources = Sources(
+            package=package[0] if package else None,
             card=card(row),
             payload=row["payload"],
             picture=self._reader.thumb(hit_id),
@@ -171,6 +175,16 @@ class Pages:
         body = await asyncio.to_thread(packed, sources, _language(request))
         name = f'attachment; filename="handover-{hit_id}.zip"'
         return Response(body, media_type="application/zip", headers={"Content-Disposition": name})
+
+    async def evidence(self, request: Request) -> Response:
+        """Answer with a hit's evidence package as its appliance handed it out; that it was taken out is logged."""
+        hit_id = request.path_params["hit_id"]
+        package = self._reader.package(hit_id) if is_hit_id(hit_id) else None
+        if package is None:
+            raise HTTPException(404)
+        self._desk.log(self._now_ms(), client(request), "exported", hit_id, f"evidence {package[1]}")
+        name = f'attachment; filename="evidence-{hit_id}.zip"'
+        return Response(package[0], media_type="application/zip", headers={"Content-Disposition": name})
 
     async def appliance(self, request: Request) -> Response:
         """Answer with one appliance: its devices, commands, its risk list, and what was asked of it."""

@@ -25,6 +25,16 @@ CREATE INDEX asked_due ON asked (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX asked_hit ON asked (hit_id, id) WHERE hit_id <> '';
 CREATE INDEX asked_change ON asked (change);
 
+-- Evidence packages as appliances hand them out on request, in parts; filed under their sender, like pictures.
+CREATE TABLE evidence_part (
+  hit_id TEXT NOT NULL,
+  site TEXT NOT NULL,
+  edge TEXT NOT NULL,
+  part INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (hit_id, site, edge, part)
+);
+
 -- Who looked at or took out what, and what appliances say was done on them: views are logged like edits.
 CREATE TABLE log (
   id INTEGER PRIMARY KEY,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -158,6 +160,26 @@ class Reader:
         if hit_id:
             return self._all("SELECT * FROM asked WHERE hit_id=? ORDER BY id DESC LIMIT ?", (hit_id, limit))
         return self._all("SELECT * FROM asked WHERE site=? AND edge=? ORDER BY id DESC LIMIT ?", (site, edge, limit))
+
+    def package(self, hit_id: str) -> tuple[bytes, str] | None:
+        """Return a hit's evidence package once all its parts are here and their digest is what the appliance said.
+
+        With it goes that digest, SHA-256 in hex. None where it was not fetched, is still coming, or is not whole.
+        """
+        for row in self._all(
+            "SELECT reply, site, edge FROM asked WHERE hit_id=? AND name='evidence.fetch' AND state='done'"
+            " ORDER BY id DESC",
+            (hit_id,),
+        ):
+            said = json.loads(row["reply"]).get("result") or {}
+            parts = self._all(
+                "SELECT body FROM evidence_part WHERE hit_id=? AND site=? AND edge=? AND part < ? ORDER BY part",
+                (hit_id, row["site"], row["edge"], int(said.get("parts") or 0)),
+            )
+            body = b"".join(bytes(each["body"]) for each in parts)
+            if parts and hashlib.sha256(body).hexdigest() == said.get("sha256"):
+                return body, said["sha256"]
+        return None
 
     def log(self, about: str = "", limit: int = 100) -> list[sqlite3.Row]:
         """Return who did what to a thing, or to anything, the last first."""

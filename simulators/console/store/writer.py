@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from simulators.console import messages, presence
-from simulators.console.intake import Bad, Hit, Other, Said, Thumb, time_ms
+from simulators.console.intake import Bad, Hit, Other, Part, Said, Thumb, time_ms
 from simulators.console.store import desk
 from simulators.console.store.sequences import Sequences
 
@@ -20,7 +20,7 @@ KEEP_BAD_BYTES = 8 * 1024
 KEEP_CONFLICTS = 1000
 KEEP_DIGESTS_MS = 14 * 24 * HOUR_MS
 
-Message = Hit | Thumb | Said | Bad | Other
+Message = Hit | Thumb | Part | Said | Bad | Other
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,8 @@ class Writer:
                 self._hit(message)
             case Thumb():
                 self._thumb(message)
+            case Part():
+                self._part(message)
             case Said():
                 self._said[type(message.body)](message)
             case Bad():
@@ -194,6 +196,15 @@ class Writer:
                 " VALUES ((SELECT coalesce(max(id), 0) + 1 FROM thumb),?,?,?,?,?)",
                 (thumb.hit_id, origin.site, origin.edge, thumb.at_ms, thumb.jpeg),
             )
+
+    def _part(self, part: Part) -> None:
+        """Keep a piece of evidence of a hit that this appliance sent; the last of the same number counts."""
+        origin = part.origin
+        self._db.execute(
+            "INSERT OR REPLACE INTO evidence_part SELECT hit_id, site, edge, ?, ? FROM hit"
+            " WHERE hit_id=? AND site=? AND edge=? LIMIT 1",
+            (part.part, part.body, part.hit_id, origin.site, origin.edge),
+        )
 
     def _bad(self, bad: Bad) -> None:
         self._batch.tally[bad.at_ms // HOUR_MS, "bad"] += 1

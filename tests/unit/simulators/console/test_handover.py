@@ -77,6 +77,37 @@ async def test_the_sheet_says_it_in_two_languages(shop: Shop, language: str) -> 
     assert "cocaine" in flat and "0220123457" in flat
 
 
+async def test_the_appliances_package_goes_along_once_it_is_whole(shop: Shop) -> None:  # noqa: F811
+    body = bytes(range(256)) * 3
+    shop.hear(("hit/xray-1", encoded(hit(1))))
+    assert (await shop.post(f"/hit/{uuid7(1)}/fetch", {"officer": "7"})).status_code == 303
+    (wish,) = shop.reader.asked(hit_id=uuid7(1))
+    about = {
+        "hit_id": uuid7(1),
+        "parts": 2,
+        "part_bytes": 500,
+        "bytes": 768,
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    reply = {"transaction": wish["transaction_id"], "code": "sent", "detail": "", "result": about, "at": ""}
+    shop.hear((f"evidence/{uuid7(1)}/1", body[500:]), ("reply", reply | {"status": "accepted"}))
+    assert (await shop.get(f"/hit/{uuid7(1)}/evidence.zip")).status_code == 404
+    shop.hear((f"evidence/{uuid7(1)}/0", b"another's"), ("reply", reply | {"status": "done"}), edge="edge-02")
+    assert (await shop.get(f"/hit/{uuid7(1)}/evidence.zip")).status_code == 404
+    shop.hear((f"evidence/{uuid7(1)}/0", body[:500]), ("reply", reply | {"status": "done"}))
+    assert (await shop.get(f"/hit/{uuid7(1)}/evidence.zip")).content == body
+    assert (await package(shop))["evidence.zip"] == body
+    assert "evidence.zip" in (await shop.get(f"/hit/{uuid7(1)}")).text
+
+
+@pytest.mark.parametrize(
+    "rest", ["evidence/x/0", f"evidence/{uuid7(1)}", f"evidence/{uuid7(1)}/a", f"evidence/{uuid7(1)}/-1"]
+)
+async def test_a_part_of_nothing_is_told(shop: Shop, rest: str) -> None:  # noqa: F811
+    shop.hear((rest, b"x"))
+    assert len(shop.reader.bad()) == 1
+
+
 async def test_a_hit_of_which_nothing_was_said_yet(shop: Shop) -> None:  # noqa: F811
     parts = await package(shop, form=None)
     record = json.loads(parts["record.json"])
