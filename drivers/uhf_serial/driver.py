@@ -142,7 +142,7 @@ class UhfSerialDriver(Driver):
         at = port.clock.now()
         for reply in replies:
             for tag in reply.tags:
-                self._gathered.see(tag.epc, self._settings.antenna, tag.rssi_dbm, at)
+                self._gathered.see(tag.epc, self._settings.antenna, tag.rssi_dbm, at, gs1=tag.gs1)
         faults = [reply.fault for reply in replies if reply.fault]
         self._good_rounds = 0 if faults else self._good_rounds + 1
         if faults:

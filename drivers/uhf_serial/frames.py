@@ -13,10 +13,14 @@ from drivers.links.serial import Line
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag that a module heard: EPC as upper-case hex, strength in dBm where the module says."""
+    """A tag that a module heard: EPC as upper-case hex, strength in dBm where the module says.
+
+    `gs1` False: the tag says that its code follows another standard than GS1's (bit 17 of its PC, Gen2 6.3.2.1.2).
+    """
 
     epc: str
     rssi_dbm: int | None = None
+    gs1: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ _FRAME_BYTES = 7
 #: The longest that is of use is a tag's notice: strength, PC, up to 62 bytes of EPC, CRC.
 _MAX_VALUES = 128
 _NO_TAG = 0x15
+#: In the PC's first byte: the code is not GS1's but of an ISO application family, such as RFID bag tags (AFI C1).
+_ISO = 0x01
 _FAULTS = {
     0x16: "error 16: wrong access password",
     0x17: "error 17: the module does not know the command; another family?",
@@ -83,7 +85,7 @@ def _tag(values: bytes) -> Tag | None:
     epc_bytes = (told[0] >> 3) * 2
     if len(told) != 2 + epc_bytes or not epc_bytes or crc_genibus(told) != crc:
         return None
-    return Tag(told[2:].hex().upper(), int.from_bytes(values[:1], signed=True))
+    return Tag(told[2:].hex().upper(), int.from_bytes(values[:1], signed=True), gs1=not told[0] & _ISO)
 
 
 class M100(Family):
