@@ -8,6 +8,7 @@ has committed what it emitted, and only then tells the device so.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -250,6 +251,14 @@ class Screened:
     verdict: Verdict | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an output is to show: `on` now, and `rest` when nobody orders it any more (None: whatever it shows then)."""
+
+    on: bool
+    rest: bool | None = False
+
+
 class Port(Protocol):
     """A driver's way to the core. All of it is for the driver's event loop; threads come through the loop."""
 
@@ -295,6 +304,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def outputs(self) -> frozenset[str]:
+        """Return the names of the outputs (lamp, buzzer, contact) that a signal may drive; most devices have none."""
+        return frozenset()
+
 
 class Driver(ABC):
     """One device's driver. Making one does no I/O; `run` may be called again after it raised."""
@@ -309,6 +322,13 @@ class Driver(ABC):
         Raises LinkError, ProtocolError or DeviceRefused when the device is lost; the host says so on `up/device/...`,
         waits and calls again. Every wait has a deadline.
         """
+
+    def order(self, outputs: Mapping[str, Output]) -> None:
+        """Take what the device's outputs are to show from now on, all that are ordered; never waits.
+
+        The driver shows it as soon as the device can be reached, again after each loss, and `rest` when it ends.
+        """
+        return None
 
     @abstractmethod
     async def probe(self, deadline_s: float) -> ProbeReport:

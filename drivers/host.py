@@ -6,11 +6,12 @@ import asyncio
 import logging
 import random
 import socket
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from drivers import registry, wire
 from drivers.clock import Clock, SystemClock
-from drivers.contract import DeviceState, Driver, Observation, Outcome, Scan, Screened
+from drivers.contract import DeviceState, Driver, Observation, Outcome, Output, Scan, Screened
 from drivers.errors import EdgeError
 
 log = logging.getLogger("jaitf.device")
@@ -40,6 +41,7 @@ class SocketPort:
         self._writing = asyncio.Lock()
         self._said: wire.State | None = None
         self._unsaid: set[asyncio.Task[None]] = set()
+        self.on_order: Callable[[Mapping[str, Output]], None] | None = None
 
     async def emit(self, observation: Observation) -> Outcome:
         """Hand an observation to the core; see `Port.emit`. Raises CoreGone when the core has gone away."""
@@ -110,6 +112,8 @@ class SocketPort:
             if not data:
                 raise CoreGone
             for message in decoder.feed(data):
+                if isinstance(message, wire.Order) and self.on_order:
+                    self.on_order({name: Output(one.on, one.rest) for name, one in message.outputs.items()})
                 answer = self._waiting.get(message.number) if isinstance(message, wire.Answer) else None
                 if isinstance(message, wire.Answer) and answer and not answer.done():
                     answer.set_result(Screened(message.outcome, message.verdict))
@@ -156,6 +160,7 @@ async def _serve(sock: socket.socket) -> None:
     info = registry.available()[start.driver]
     driver = registry.make(info, registry.settings_class(info).model_validate(start.settings))
     port = SocketPort(start.device, sock, Path(start.state_dir), start.window, SystemClock())
+    port.on_order = driver.order
     await port.write(wire.Hello(driver=info.name, version="1"))
     async with asyncio.TaskGroup() as group:
         group.create_task(port.listen(decoder))

@@ -182,6 +182,20 @@ class Answer(_Part):
     verdict: Verdict | None = None
 
 
+class OutputOrder(_Part):
+    """What one output is to show; see `drivers.contract.Output`."""
+
+    on: bool
+    rest: bool | None
+
+
+class Order(_Part):
+    """What a device's outputs are to show from now on: all that are ordered, not only what changed."""
+
+    kind: Literal["order"] = "order"
+    outputs: Annotated[dict[_Short, OutputOrder], Field(max_length=64)]
+
+
 class Start(_Part):
     """The first thing a device's process is told: who it is and what to run."""
 
@@ -203,10 +217,10 @@ class Offer(BaseModel):
 
 
 FromDevice = Hello | Beat | State | Offer
-FromCore = Start | Answer
+FromCore = Start | Answer | Order
 
 _Head = Annotated[
-    Hello | Beat | State | _ScanHead | _ReadingHead | Answer | Start,
+    Hello | Beat | State | _ScanHead | _ReadingHead | Answer | Order | Start,
     Field(discriminator="kind"),
 ]
 _HEADS: TypeAdapter[Any] = TypeAdapter(_Head)

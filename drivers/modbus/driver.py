@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
-from drivers.contract import DeviceState, Driver, Port, ProbeReport, Reading
+from drivers.contract import DeviceState, Driver, Output, Port, ProbeReport, Reading
 from drivers.errors import EdgeError
 from drivers.links.address import SerialAddress
 from drivers.modbus.client import ModbusLink, UnitLink, tls_context
@@ -19,6 +19,8 @@ from drivers.outgoing import Outgoing
 
 #: Values go out when they changed, but no oftener than the first, and unchanged as often as the second, in seconds.
 NEWS_S, REPEAT_S = 1.0, 5.0
+#: How long the outputs may take to be left at rest when the driver ends.
+REST_S = 0.7
 
 
 class ModbusDriver(Driver):
@@ -29,6 +31,7 @@ class ModbusDriver(Driver):
     def __init__(self, settings: ModbusSettings) -> None:
         self._settings = settings
         self._outgoing = Outgoing()
+        self._ordered: dict[str, Output] = {}
         self._units = [Unit(plan, settings.max_timeouts, self._outgoing) for plan in settings.plans()]
         self._news: asyncio.Task[None] | None = None
         self._news_at = float("-inf")
@@ -51,6 +54,25 @@ class ModbusDriver(Driver):
                 for poll in polls:
                     poll.cancel()
                 await asyncio.gather(*polls, return_exceptions=True)
+                await self._rest(links)
+
+    def order(self, outputs: Mapping[str, Output]) -> None:
+        """See `Driver.order`: writable points are outputs."""
+        self._ordered = dict(outputs)
+        for unit in self._units:
+            unit.order(outputs)
+
+    async def _rest(self, links: list[UnitLink]) -> None:
+        """Leave the outputs as they are at rest, where the units can still be reached; there is little time."""
+        if not self._ordered:
+            return
+        with suppress(EdgeError, TimeoutError):
+            async with asyncio.timeout(REST_S):
+                for unit, link in zip(self._units, links, strict=True):
+                    if unit.lost is None:
+                        await unit.rest(link)
+        for unit in self._units:
+            unit.order(self._ordered)  # it may be run again
 
     @contextmanager
     def _links(self) -> Iterator[list[UnitLink]]:
@@ -115,6 +137,8 @@ class ModbusDriver(Driver):
         elif degraded:
             code, reason = degraded[0]
             port.state(DeviceState.DEGRADED, reason, code)
+        elif refused := [unit.refused_output for unit in self._units if unit.refused_output]:
+            port.state(DeviceState.DEGRADED, refused[0], "output-refused")
         elif faults := [fault for unit in self._units for fault in unit.faults]:
             port.state(DeviceState.DEGRADED, f"the device reports: {', '.join(faults)}", "device-fault")
         elif all(unit.well for unit in self._units):

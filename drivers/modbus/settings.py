@@ -152,6 +152,10 @@ class ModbusSettings(_Read):
         self.plans()
         return self
 
+    def outputs(self) -> frozenset[str]:
+        """Return the names of the points that may be written."""
+        return frozenset(point.name for plan in self.plans() for point in plan.points if point.writable)
+
     def plans(self) -> tuple[UnitPlan, ...]:
         """Return what is read, unit by unit; raises ValueError where points do not fit together."""
         if not self.units:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from drivers.clock import Stamp
-from drivers.contract import Finding, ItemHint, Measurement, Port, Reading
+from drivers.contract import Finding, ItemHint, Measurement, Output, Port, Reading
 from drivers.errors import EdgeError, LinkTimeout, ProtocolError
 from drivers.modbus.client import ExceptionReply, UnitLink
 from drivers.modbus.codec import Block, Read, Shown, decode, raw
@@ -49,6 +50,23 @@ class Unit:
         self._timeouts = 0
         self._sure: dict[Block, int] = {}
         self._doubts = 0
+        self._orders: dict[str, Output] = {}
+        self._written: dict[str, bool] = {}
+        self._ordered = asyncio.Event()
+        self.refused_output = ""
+
+    def order(self, outputs: Mapping[str, Output]) -> None:
+        """Take what the unit's writable points are to show; see `Driver.order`."""
+        writable = {point.name for point in self.plan.points if point.writable}
+        self._orders = {name: output for name, output in outputs.items() if name in writable}
+        self._ordered.set()
+
+    async def rest(self, link: UnitLink) -> None:
+        """Leave the outputs as they are at rest; raises as `UnitLink.write` does."""
+        self._orders = {
+            name: Output(output.rest, output.rest) for name, output in self._orders.items() if output.rest is not None
+        }
+        await self._show(link)
 
     def begin(self) -> None:
         """Forget what was wrong with the connections of before."""
@@ -56,6 +74,7 @@ class Unit:
         self.degraded.clear()
         self._trouble.clear()
         self._sure.clear()
+        self._written.clear()
         self._timeouts = self._doubts = 0
 
     @property
@@ -97,6 +116,7 @@ class Unit:
                 if self.lost is None:
                     rest_s = FIRST_REST_S
                 self.lost = error
+                self._written.clear()
                 self._forget(self.plan.points)
                 link.close()
                 if not others():
@@ -111,6 +131,7 @@ class Unit:
         start = loop.time()
         ticks = dict.fromkeys(self.plan.blocks, 0)
         while True:
+            await self._show(link)
             for block, tick in ticks.items():
                 elapsed_s = loop.time() - start
                 period_s = (block.poll_ms or self.plan.poll_ms) / 1000
@@ -122,7 +143,32 @@ class Unit:
             after()
             port.progress()
             due_s = min(tick * (block.poll_ms or self.plan.poll_ms) / 1000 for block, tick in ticks.items())
-            await asyncio.sleep(start + due_s - loop.time())
+            await self._until(start + due_s)
+
+    async def _until(self, due_s: float) -> None:
+        """Wait until it is time to poll, or an order comes: a lamp does not wait for the next poll."""
+        if self._ordered.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due_s):
+                await self._ordered.wait()
+
+    async def _show(self, link: UnitLink) -> None:
+        """Write what is ordered and not shown yet; a refusal is told and tried again with the next order or loss."""
+        self._ordered.clear()
+        for point in self.plan.points:
+            output = self._orders.get(point.name)
+            if output is None or self._written.get(point.name) is output.on:
+                continue
+            self._written[point.name] = output.on
+            try:
+                await link.write(point.table, point.address, int(output.on is not point.inverted))
+                self.refused_output = ""
+            except ExceptionReply as error:
+                self.refused_output = f"output {point.name} is refused: {error}"
+            except EdgeError:
+                self._written.pop(point.name, None)
+                raise
 
     async def _block(self, block: Block, link: UnitLink, port: Port) -> None:
         """Read a block; what it fails with does not keep the others from being read, until the unit is lost."""
@@ -168,10 +214,17 @@ class Unit:
         self.values |= {name: read.shown for name, read in reads.items()}
         now_s = at.monotonic_ns / 1e9
         for point in block.points:
+            self._check_output(point)
             for raised in self._watches[point.name].see(reads[point.name], now_s, self._held(point)):
                 if point.fault:
                     continue
                 self._outgoing.push(port, self._reading(at, point, raised, raw(block.table, values)))
+
+    def _check_output(self, point: Point) -> None:
+        """Have an output written again that shows something else: the device was off, or another hand is on it."""
+        output, shown = self._orders.get(point.name), self._raws[point.name].raw
+        if output and self._written.get(point.name) is output.on and shown is not None and bool(shown) is not output.on:
+            self._written.pop(point.name)
 
     def _held(self, point: Point) -> bool:
         holder = self._raws.get(point.held_by) if point.held_by else None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ log = logging.getLogger("jaitf.device")
 HELLO_DEADLINE_S = 30.0
 BEAT_DEADLINE_S = 5.0
 EXIT_DEADLINE_S = 2.0
+REST_DEADLINE_S = 1.0
 WATCH_S = 0.5
 READ_BYTES = 256 * 1024
 PICTURE_WINDOW = 8
@@ -101,6 +103,8 @@ class DeviceService:
         self._handle = handle
         self._set_state = set_state
         self._unsettled = unsettled
+        self._orders: wire.Order | None = None
+        self._started = False
         self._open = 0
         self._held_bytes = 0
         self._relief = asyncio.Event()
@@ -131,11 +135,28 @@ class DeviceService:
             await ended.pop()
         finally:
             self._over = True
+            await self._let_it_rest()
             self._child.kill(signal.SIGKILL)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._child.close()
+
+    async def order(self, order: wire.Order) -> None:
+        """Tell the process what its outputs are to show, now and, where it is not started yet, as soon as it is."""
+        self._orders = order
+        if self._started:
+            with contextlib.suppress(OSError):
+                await self._write(order)
+
+    async def _let_it_rest(self) -> None:
+        """Where the process drives outputs, end its wire and give it a moment to leave them as they are at rest."""
+        if self._orders is None or self._child.exit.done():
+            return
+        with contextlib.suppress(OSError, TimeoutError):
+            self._child.wire.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(REST_DEADLINE_S):
+                await asyncio.shield(self._child.exit)
 
     async def _read(self, start: wire.Start) -> None:
         loop = asyncio.get_running_loop()
@@ -145,6 +166,9 @@ class DeviceService:
             raise ProcessEnded("crashing", f"the process could not be told what to run: {error}") from None
         except OSError:
             raise await self._ended() from None
+        self._started = True
+        if self._orders:
+            await self.order(self._orders)
         while True:
             await self._until_there_is_room()
             try:

@@ -53,6 +53,9 @@ class Supervisor:
         self._on_state = on_state
         self._nursery = Nursery()
         self._children: dict[str, Child] = {}
+        self._services: dict[str, DeviceService] = {}
+        self._orders: dict[str, wire.Order] = {}
+        self._ordering: set[asyncio.Task[None]] = set()
         self._commanded: set[str] = set()
         self._unsettled: dict[str, set[asyncio.Task[None]]] = {device.name: set() for device in devices}
         self._said: dict[str, wire.State] = {}
@@ -101,6 +104,14 @@ class Supervisor:
         if not self._wanted[name].is_set():
             self.set_state(name, DeviceState.DOWN, "starting", "starting")
             self._wanted[name].set()
+
+    def order(self, name: str, order: wire.Order) -> None:
+        """Have a device's outputs show this from now on, also once its process is another."""
+        self._orders[name] = order
+        if service := self._services.get(name):
+            task = asyncio.get_running_loop().create_task(service.order(order))
+            self._ordering.add(task)
+            task.add_done_callback(self._ordering.discard)
 
     def set_state(self, name: str, state: DeviceState, reason: str, code: str, facts: wire.State | None = None) -> None:
         """Note how a device is; tell and log it only where that changed."""
@@ -203,11 +214,15 @@ class Supervisor:
             set_state=set_state,
             unsettled=self._unsettled[device.name],
         )
+        self._services[device.name] = service
+        if device.name in self._orders:
+            await service.order(self._orders[device.name])
         watch = asyncio.create_task(self._watch(device.name, service))
         try:
             await service.serve()
         finally:
             watch.cancel()
+            self._services.pop(device.name, None)
             self._children.pop(device.name, None)
             self._said.pop(device.name, None)
             self._flooding.discard(device.name)

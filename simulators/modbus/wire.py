@@ -81,13 +81,13 @@ class Server:
     def _device(self) -> SimDevice:
         image = self._model.at(0)
         bits, words = DataType.BITS, DataType.REGISTERS
-        kept = [SimData(self._model.kept.start, values=[0] * len(self._model.kept), datatype=words)]
+        kept = [SimData(run.start, values=[0] * len(run), datatype=words) for run in [self._model.kept] if run]
         return SimDevice(
             id=self._unit,
             simdata=(
                 [SimData(0, values=[False] * (self._model.coils or 1), datatype=bits)],
                 [SimData(0, values=[False] * (len(image.discrete) or 1), datatype=bits, readonly=True)],
-                [*_ranges(image.holding), *(kept if self._model.kept else [])],
+                [*_ranges(image.holding), *kept],
                 list(_ranges(image.input)),
             ),
             action=self._act,
