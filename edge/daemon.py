@@ -39,6 +39,7 @@ from edge.ledger.reader import Reader
 from edge.logs import Recent
 from edge.messages import Birth, DeviceBirth, DeviceMessage, Health, KeyBody, ModelBody
 from edge.readings import Readings
+from edge.signals import Signals
 from edge.signing import SigningKey
 from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
@@ -136,6 +137,8 @@ class Appliance:
         self._supervisor = Supervisor(
             config.devices, who.data_dir, clock, chance, self._intake.screen, self._device_changed
         )
+        self._signals = Signals(config.signals, clock, self._supervisor.order)
+        self._intake.on_hit = self._signals.committed
         self._courier = Courier(
             config.console, self._identity, self._ledger, self._reader, clock, chance, self._present
         )
@@ -185,6 +188,7 @@ class Appliance:
                     self._intake.run(),
                     self._courier.run(),
                     self._supervisor.run(),
+                    self._signals.run(),
                     self._tell_health(),
                     self._tell_readings(),
                     self._watch_store(),

@@ -60,6 +60,8 @@ class Intake:
         self._match = match
         self.desk = laid_out(match, _is_covert)
         self._collapse = Collapse()
+        #: Called with each hit once it is on the disk, in the event loop.
+        self.on_hit: Callable[[Hit], None] = lambda hit: None
 
     async def take(self, device: DeviceConfig, observation: Observation) -> Outcome:
         """Return what became of an observation: committed, known already, or refused because the store is full."""
@@ -87,6 +89,7 @@ class Intake:
                 self.desk.take_back(sign)  # the scanner sends it again
             return Screened(Outcome.REFUSED)
         if not written.repeated:
+            self._tell(record)
             if record.hit and sign:
                 self.desk.opened(record.hit, sign, sign.report.severity)
             return Screened(Outcome.COMMITTED, told)
@@ -218,6 +221,10 @@ class Intake:
             )
         return Record(flap.device.name, hit=replace(hit, rev=flap.rev, count=flap.count))
 
+    def _tell(self, record: Record | Revision) -> None:
+        if isinstance(record, Record) and record.hit is not None:
+            self.on_hit(record.hit)
+
     async def _until_written(self, record: Record | Revision) -> None:
         """Write a reading's hit however long it takes: the hardware cannot be told to say it again.
 
@@ -226,6 +233,7 @@ class Intake:
         while True:
             try:
                 await self._ledger.commit(record)
+                self._tell(record)
             except StoreRejected:
                 raise
             except StoreError as error:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from drivers import registry
-from edge.config import positions
+from edge.config import positions, signals
 from edge.config.included import with_profiles
 from edge.config.lane import TeamsToml
 from edge.config.lane_rules import LANE_RULES
@@ -75,6 +75,8 @@ def examine(folder: Path) -> Examination:
     top = _checked(EdgeToml, edge, problems)
     worn = _checked(TeamsToml, teams, problems) or TeamsToml()
     configured = [_device(file, folder, digest, problems) for file in devices.values()]
+    if top and edge:
+        problems += signals.problems(edge, top.signals, [device for device in configured if device])
     for rule in (*RULES, *LANE_RULES):
         problems += rule(draft)
     problems.sort(key=lambda problem: (problem.file != folder / "edge.toml", str(problem.file), problem.line))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drivers.contract import Settings
+from drivers.contract import Settings, Severity
 from edge.config.lane import LaneToml, TeamsToml
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
@@ -100,6 +101,50 @@ class Web(_Section):
     listen: str = Field(default="127.0.0.1:8088", pattern=r"^.+:\d{1,5}$", description="HOST:PORT")
 
 
+class SignalKind(StrEnum):
+    """What a signal is."""
+
+    LAMP = "lamp"
+    BUZZER = "buzzer"
+    DIVERT = "divert"
+
+
+class FailSafe(StrEnum):
+    """What an output shows when the appliance stops."""
+
+    OFF = "off"
+    ON = "on"
+    KEEP = "keep"
+
+
+class SignalToml(_Section):
+    """A lamp, buzzer or contact at the lane that hits switch on; never for a hit that only the console may know."""
+
+    name: Name = Field(examples=["lamp"], description="what the signal is called")
+    kind: SignalKind = Field(default=SignalKind.LAMP, description="a divert needs authorised_by, and on what")
+    device: str = Field(examples=["io-1"], description="the device whose output it is")
+    output: str = Field(examples=["lamp"], description="the output: of a modbus device a point with writable = true")
+    severities: tuple[Severity, ...] = Field(default=(), description="of hits of these severities; none: of all")
+    devices: tuple[str, ...] = Field(default=(), description="of hits of these devices; none: of all")
+    labels: tuple[str, ...] = Field(default=(), description="of hits with one of these labels; none: of all")
+    seconds: float = Field(default=10, gt=0, le=3600, description="how long; a further hit begins it anew")
+    fail_safe: FailSafe = Field(default=FailSafe.OFF, description="what the output shows when the appliance stops")
+    authorised_by: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=120,
+        examples=["OC lane 3, order 12/2026"],
+        description="who authorised a divert, by name or post",
+    )
+
+    @model_validator(mode="after")
+    def _no_divert_by_itself(self) -> SignalToml:
+        divert = self.kind is SignalKind.DIVERT
+        if divert and (self.authorised_by is None or not (self.severities or self.labels)):
+            raise ValueError("a divert needs authorised_by, and severities or labels: it is never asked for by default")
+        return self
+
+
 class EdgeToml(_Section):
     """The whole of `edge.toml`."""
 
@@ -109,6 +154,7 @@ class EdgeToml(_Section):
     storage: Storage = Storage()
     web: Web = Web()
     lane: LaneToml = LaneToml()
+    signals: tuple[SignalToml, ...] = Field(default=(), max_length=32)
 
 
 class DeviceToml(_Section):
@@ -150,5 +196,6 @@ class Config(BaseModel):
     storage: Storage
     web: Web
     lane: LaneToml
+    signals: tuple[SignalToml, ...]
     teams: TeamsToml
     devices: tuple[DeviceConfig, ...]

@@ -48,9 +48,20 @@ def edge_toml(folder: Path, given: Mapping[str, Any]) -> str:
     parts = [_HEAD.format(folder=folder)]
     for section, info in EdgeToml.model_fields.items():
         model = info.annotation
+        if get_origin(model) is tuple:
+            parts.append(_commented_table(get_args(model)[0], section))
+            continue
         assert isinstance(model, type) and issubclass(model, BaseModel)
         parts.append("\n".join(["", *_comment(model.__doc__ or ""), f"[{section}]", *_keys(model, section, given), ""]))
     return "".join(parts)
+
+
+def _commented_table(model: type[BaseModel], name: str) -> str:
+    """Return one table of a list that may be empty, whole behind '#'."""
+    keys = []
+    for key, info in model.model_fields.items():
+        keys += [*_comment(_about(info)), f"# {key} = {literal(_example(info))}"]
+    return "\n".join(["", *_comment(model.__doc__ or ""), f"# [[{name}]]", *keys, ""])
 
 
 def _keys(model: type[BaseModel], section: str, given: Mapping[str, Any]) -> Iterator[str]:
