@@ -81,6 +81,7 @@ async def test_the_appliances_package_goes_along_once_it_is_whole(shop: Shop) ->
     body = bytes(range(256)) * 3
     shop.hear(("hit/xray-1", encoded(hit(1))))
     assert (await shop.post(f"/hit/{uuid7(1)}/fetch", {"officer": "7"})).status_code == 303
+    assert "waiting for the broker" in (await shop.get(f"/hit/{uuid7(1)}")).text
     (wish,) = shop.reader.asked(hit_id=uuid7(1))
     about = {
         "hit_id": uuid7(1),
