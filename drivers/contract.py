@@ -97,6 +97,11 @@ class Scan:
     answer_repeats: bool = False
     incomplete: str | None = None
 
+    @property
+    def is_test(self) -> bool:
+        """Whether it is marked in verdict and hit, and kept out of every figure: a test run, a projected threat."""
+        return self.scan_type != "OPERATIONAL" or self.tip_type is not None
+
 
 class Category(StrEnum):
     """DICOS Threat Category (4010,1012) words, as the contract lists them."""
@@ -181,6 +186,11 @@ class Reading:
     identities: tuple[Identity, ...] = ()
     scan_type: str = "OPERATIONAL"
     tip_type: str | None = None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is marked in its hit, and kept out of every figure: a test run, a projected threat."""
+        return self.scan_type != "OPERATIONAL" or self.tip_type is not None
 
 
 Observation = Scan | Reading

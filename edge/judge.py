@@ -130,7 +130,7 @@ class Judge:
 
     def _give_up(self, oldest: _Waiting) -> None:
         if not oldest.done.done():
-            self.overloaded += 1
+            self.overloaded += not oldest.scan.is_test
             oldest.done.set_result(unknown("overloaded"))
 
     async def run(self) -> None:
@@ -178,8 +178,9 @@ class Judge:
             report = _report(judgement, thumb, waiting.model, started, ended)
             if waiting.scan.incomplete and report.decision is Decision.CLEAR:
                 report = replace(report, decision=Decision.UNKNOWN, reason=waiting.scan.incomplete)
-            self.judged += 1
-            self._times_ms.append(judgement.ms)
+            if not waiting.scan.is_test:
+                self.judged += 1
+                self._times_ms.append(judgement.ms)
             if self._watch is not None:
                 self._watch.saw(waiting.device, waiting.scan, waiting.model, judgement)
         if not waiting.done.done():

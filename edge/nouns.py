@@ -202,3 +202,8 @@ class Hit:
     canine: Canine | None = None
     rule: str | None = None
     """The rule that made a hit of two faint findings."""
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is of a test run or a projected threat, and counts in no figure."""
+        return self.scan_type is not None or self.tip_type is not None

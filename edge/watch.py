@@ -49,7 +49,7 @@ class JudgeWatch:
 
     def saw(self, device: str, scan: Scan, model: Model, judged: Judgement) -> None:
         """Count a judged scan of an ordinary run: whole, no test object and no projected threat."""
-        if scan.scan_type != "OPERATIONAL" or scan.tip_type is not None or scan.incomplete:
+        if scan.is_test or scan.incomplete:
             return
         self._drift.saw(device, model.sha256, judged.score)
         if self._assurance is not None and not judged.alarm:

@@ -90,7 +90,7 @@ class Desk:
             sign.canine = self.teams.act(button, observation.at)
         else:
             sign.kind = self._rules.kinds.get(device.driver, OTHER)
-        said = observation.scan_type == "OPERATIONAL" and report.decision is not Decision.UNKNOWN
+        said = not observation.is_test and report.decision is not Decision.UNKNOWN
         if self.lane.layout.active and seen.placed and said:
             self._signs.add(sign)
         return sign
@@ -119,7 +119,7 @@ class Desk:
     def opened(self, hit: Hit, sign: Sign, base: Severity | None) -> None:
         """Take note that a hit is on the disk: what changes about it from now on is told. `base` as it was judged."""
         sign.hit_id = hit.hit_id
-        if sign.seen.placed and hit.scan_type is None:
+        if sign.seen.placed and not hit.is_test:
             bare = replace(hit, evidence=None, raw=b"", report=replace(hit.report, thumb=None))
             self._open[hit.hit_id] = OpenHit(bare, sign, base, self.lane.identities(sign.seen))
             if len(self._open) > MAX_OPEN:
@@ -180,7 +180,7 @@ class Desk:
         return thumbs[-1] if thumbs else None
 
     def _dressed(self, hit: Hit, sign: Sign, base: Severity | None) -> Hit:
-        others = self._signs.of(sign) if sign.seen.placed and hit.scan_type is None else []
+        others = self._signs.of(sign) if sign.seen.placed and not hit.is_test else []
         steps = self._rules.steps(sign.kind, (each.kind for each in others))
         return dressed(hit, sign, others, base, raised(base, steps) if base else None)
 

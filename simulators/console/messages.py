@@ -107,6 +107,7 @@ class HitData(Message):
     targeted: Any = None
     covert: Any = None
     count: Any = None
+    scan_type: Any = None
     tip_type: Any = None
 
 
@@ -154,6 +155,8 @@ class Verdict(Message):
 
     decision: Literal["alarm", "clear", "unknown"]
     at: Time
+    scan_type: Any = None
+    tip_type: Any = None
 
 
 class Reply(Message):

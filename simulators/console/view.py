@@ -184,7 +184,7 @@ def card(row: sqlite3.Row) -> Card:
         clock=data.clock.quality,
         count=text(data.count) if data.count not in (None, 1) else "",
         covert=data.covert is True,
-        test=text(data.tip_type),
+        test=text(data.tip_type or data.scan_type),
         targeted=_targeted(data.targeted),
         corroboration=_corroboration(data.corroboration),
         model=" ".join(filter(None, (text(data.model.name), text(data.model.version)))) if data.model else "",

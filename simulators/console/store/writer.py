@@ -15,6 +15,8 @@ from simulators.console.store import desk
 from simulators.console.store.sequences import Sequences
 
 HOUR_MS = 3_600_000
+#: What hits of test runs and projected threats are counted as.
+TEST = "test"
 KEEP_BAD = 200
 KEEP_BAD_BYTES = 8 * 1024
 KEEP_CONFLICTS = 1000
@@ -169,7 +171,7 @@ class Writer:
             ),
         )
         if first:
-            self._batch.tally[shown_ms // HOUR_MS, "hit"] += 1
+            self._batch.tally[shown_ms // HOUR_MS, TEST if _is_test(data) else "hit"] += 1
         self._batch.numbers[origin.site, origin.edge, ledger_id].append((data.seq, hit))
 
     def _conflict(self, kind: str, hit: Hit) -> None:
@@ -274,7 +276,7 @@ class Writer:
         name = f"{origin.site}/{origin.edge}/{origin.rest}\n".encode()
         digest = hashlib.blake2b(name + said.payload, digest_size=16).digest()
         new = self._db.execute("INSERT OR IGNORE INTO verdict_seen VALUES (?,?)", (digest, said.at_ms)).rowcount
-        if new:
+        if new and not _is_test(said.body):  # a test's hit is counted among the tests
             observed_ms = time_ms(said.body.at)
             at_ms = said.at_ms if observed_ms is None else min(observed_ms, said.at_ms)
             self._batch.tally[at_ms // HOUR_MS, said.body.decision] += 1
@@ -328,3 +330,8 @@ class Writer:
             "INSERT INTO tally VALUES (?,?,?) ON CONFLICT DO UPDATE SET n=n+excluded.n",
             [(hour, what, n) for (hour, what), n in self._batch.tally.items()],
         )
+
+
+def _is_test(said: messages.HitData | messages.Verdict) -> bool:
+    """Return whether a message is of a test run or a projected threat, which count in no figure."""
+    return said.scan_type is not None or said.tip_type is not None

@@ -109,6 +109,14 @@ async def test_what_is_missing_of_a_scan_leaves_an_alarm_and_clears_nothing(judg
     assert (await judge.judge_scan(parted, "fake")).decision is Decision.ALARM
 
 
+async def test_a_test_run_and_a_projected_threat_are_in_no_figure(judge):
+    for marks in ({"tip_type": "FTI"}, {"scan_type": "NON_OPERATIONAL"}):
+        assert (await judge.judge_scan(scan(**marks), "fake")).decision is Decision.CLEAR
+    assert (judge.judged, judge.times_ms()) == (0, (None, None))
+    await judge.judge_scan(scan(), "fake")
+    assert judge.judged == 1
+
+
 async def test_an_alarm_without_a_thumbnail_is_an_alarm(judge, model, monkeypatch):
     monkeypatch.setattr(module, "thumbnail", lambda *_: (_ for _ in ()).throw(ModelError("no picture")))
     model.answer = judgement(0.93, GUN)

@@ -176,6 +176,17 @@ async def test_a_dogs_alert_and_an_xray_alarm_raise_each_other(box):
     assert dog["canine"]["dog"] is None and dog["canine"]["response"] == "trained_final_response"
 
 
+@pytest.mark.parametrize("marks", [{"tip_type": "FTI"}, {"scan_type": "NON_OPERATIONAL"}])
+async def test_a_projected_threat_and_a_test_run_corroborate_nothing(box, marks):
+    await box.tag(A, 10)
+    await box.scan(14.1, **marks)
+    await box.press(21)
+    xray, dog = await box.tell()
+    assert (xray["severity"], xray["rev"], dog["severity"]) == ("medium", 0, "high")
+    assert not xray.get("corroboration") and not dog.get("corroboration")
+    assert {name: xray[name] for name in marks} == marks
+
+
 async def test_a_rule_that_is_off_raises_nothing_and_hides_nothing(tmp_path):
     box = Box(tmp_path, switched={"dog-and-xray": False}.items())
     await box.tag(A, 10)

@@ -212,6 +212,18 @@ def test_verdicts_are_counted_once_by_the_hour_they_were_given(console: Console)
     assert console.ask("SELECT count(*) FROM verdict_seen") == [(0,)]
 
 
+def test_test_runs_and_projected_threats_count_in_no_figure_but_their_own(console: Console) -> None:
+    plain = {"scan_id": "1", "decision": "alarm", "at": "2026-11-21T09:30:00.000Z"}
+    console.hear(
+        ("verdict/xray-1", {**plain, "tip_type": "FTI"}),
+        ("verdict/xray-1", {**plain, "scan_type": "NON_OPERATIONAL"}),
+    )
+    console.hits(1, tip_type="FTI")
+    console.hits(2, scan_type="NON_OPERATIONAL")
+    console.hits(3)
+    assert console.ask("SELECT what, sum(n) FROM tally GROUP BY what") == [("hit", 1), ("test", 2)]
+
+
 def test_a_picture_is_its_senders_and_a_new_one_takes_its_place(console: Console) -> None:
     hit_id = uuid7(1)
     console.hear((f"thumb/{hit_id}", JPEG))
