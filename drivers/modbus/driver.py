@@ -111,7 +111,9 @@ class ModbusDriver(Driver):
         if (self._news and not self._news.done()) or self._outgoing.full:
             return
         news = self._values()
-        if news["points"] and (age_s >= REPEAT_S or (age_s >= NEWS_S and news != self._news_sent)):
+        # A contact's change is told at once: the lane counts the belt's travel by one.
+        at_once = _contacts(news) != _contacts(self._news_sent)
+        if news["points"] and (at_once or age_s >= REPEAT_S or (age_s >= NEWS_S and news != self._news_sent)):
             self._news_at, self._news_sent = now, news
             self._news = self._outgoing.push(port, Reading(port.clock.now(), news))
 
@@ -169,3 +171,7 @@ async def _sample(link: UnitLink, block: Block, steps: list[str]) -> str:
     reads = decode(block, await link.read(block.table, block.start, block.count))
     steps.append(f"read {block}")
     return ", ".join(f"{point.name} = {reads[point.name].shown} {point.unit}".rstrip() for point in block.points)
+
+
+def _contacts(news: dict[str, Any]) -> dict[str, bool]:
+    return {name: value for name, value in news.get("points", {}).items() if isinstance(value, bool)}

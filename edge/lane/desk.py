@@ -216,7 +216,9 @@ def _settled(item: Item) -> Item:
 
 def desk(config: Config, match: Match, covert: Covert) -> Desk:
     """Return the desk of a lane as it is configured."""
-    return Desk(Lane(layout(config.lane)), Teams(config.teams), rules(config.lane.rules), match, covert)
+    worn = frozenset(epc.lower() for team in config.teams.team for epc in team.epcs)
+    lane = Lane(layout(config.lane), worn=worn)
+    return Desk(lane, Teams(config.teams), rules(config.lane.rules), match, covert)
 
 
 def no_lane(match: Match, covert: Covert) -> Desk:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -30,8 +30,10 @@ ENTRY_VIEW_MM = 300.0
 #: A device that is found to be down may have been so for this long.
 UNHEARD_NS = 10_000_000_000
 
-#: Which identities mark an item as itself: it has one of each kind at most.
+#: Which identities an item goes by: it has one of each kind at most.
 NAMING = {IdKind.BAG_TAG, IdKind.PARCEL}
+#: What tells one item from another as well, but is no name: an item may have many such tags in it.
+TYING = {*NAMING, IdKind.EPC}
 
 
 @dataclass(slots=True, eq=False)
@@ -76,8 +78,15 @@ class _Read:
 class Lane:
     """One lane's items. For the event loop alone; what it remembers is bounded in number and in age."""
 
-    def __init__(self, layout: Layout, new_id: Callable[[], str] = lambda: str(uuid.uuid4())) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        worn: frozenset[str] = frozenset(),
+    ) -> None:
+        """`worn` are the tags (EPC) of people and dogs, which are on no item."""
         self.layout = layout
+        self._worn = worn
         self._new_id = new_id
         speed = layout.belt_mm_s
         self.belt = Belt(
@@ -106,7 +115,7 @@ class Lane:
         names = {Identity(IdKind.BAG_TAG, tag)} if tag else set()
         scan_id = observation.scan_id if isinstance(observation, Scan) else None
         if isinstance(observation, Reading):
-            names.update(observation.identities)
+            names.update(i for i in observation.identities if i.kind is not IdKind.EPC or i.value not in self._worn)
             self._hear_contacts(device, observation)
         seen = Seen(device, at_ns, scan_id or "", observation.item.type, frozenset(names))
         if view := self._views.get(device):
@@ -169,7 +178,7 @@ class Lane:
             self._entered = entered
 
     def _on_belt(self, seen: Seen, view: View, picture: bool) -> None:
-        names = sorted(_names(seen.identities))
+        names = sorted(_names(seen.identities, TYING))
         if picture:
             # A scanner counts every item, so that behind it none is unknown.
             if self._counting_mm is None or view.place_mm < self._counting_mm:
@@ -185,7 +194,8 @@ class Lane:
                 seen.sighting = sighting
         if seen.sighting is None:
             seen.span = view.span(self.belt, seen.at_ns)
-            seen.in_view = frozenset(self.passages.in_view(seen.device, seen.at_ns, IN_VIEW_NS))
+            heard = self.passages.in_view(seen.device, seen.at_ns, IN_VIEW_NS)
+            seen.in_view = frozenset(name for name in heard if name[0] in NAMING)
 
     def _match(self, seen: Seen) -> tuple[Match, frozenset[Name]]:
         """Return how an observation is tied to its item, and by which names the item goes."""
@@ -210,14 +220,14 @@ class Lane:
         track = sighting.track
         if track.disturbed:
             return Match(TiedBy.NONE, reason=track.disturbed), frozenset()
-        if track.names or track.span is None:
+        if _plates(track) or track.span is None:
             return self._by_belt(track, Match(TiedBy.BELT, self._apart_ms(sighting.span, track)))
         others = len(self.tracks.near(track))
         reason = NoMatch.TWO_ITEMS if others else self._why_unknown(seen.at_ns) or NoMatch.NO_TAG
         return Match(TiedBy.NONE, reason=reason, candidates=1 + others if others else None), frozenset()
 
     def _by_belt(self, track: Track, match: Match) -> tuple[Match, frozenset[Name]]:
-        names = frozenset(track.names)
+        names = _plates(track)
         if not self.tracks.trusted:
             return Match(TiedBy.NONE, reason=NoMatch.BELT_WRONG), frozenset()
         if _several(names):
@@ -288,8 +298,13 @@ def _view(place: Place) -> View:
     return View(place.at_mm, place.view_mm, round(place.delay_ms * 1e6), round(place.within_ms * 1e6))
 
 
-def _names(identities: Iterable[Identity]) -> frozenset[Name]:
-    return frozenset((each.kind, each.value) for each in identities if each.kind in NAMING)
+def _names(identities: Iterable[Identity], kinds: Container[IdKind] = NAMING) -> frozenset[Name]:
+    return frozenset((each.kind, each.value) for each in identities if each.kind in kinds)
+
+
+def _plates(track: Track) -> frozenset[Name]:
+    """Return the names that an item goes by, of all the tags that were read of it."""
+    return frozenset(name for name in track.names if name[0] in NAMING)
 
 
 def _several(names: Iterable[Name]) -> bool:

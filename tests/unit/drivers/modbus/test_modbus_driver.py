@@ -367,6 +367,26 @@ async def test_values_go_out_when_they_change_but_not_at_every_poll(
     assert port.readings[1].findings == ()
 
 
+async def test_a_contact_is_told_when_it_changes_and_not_when_the_news_are_due(
+    unit: Unit, port: FakePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_module, "NEWS_S", 3600.0)
+    monkeypatch.setattr(driver_module, "REPEAT_S", 3600.0)
+    belt = {"name": "belt", "table": "holding", "address": 4, "bit": 0}
+    level = {"name": "level", "table": "holding", "address": 5}
+    async with running(driver(unit, belt, level), port):
+        await up(port)
+        for number in (1, 0, 1):
+            unit.registers[4] = unit.registers[5] = number
+            await port.until(
+                lambda now=bool(number): port.readings and port.readings[-1].values["points"]["belt"] is now
+            )
+        told = len(port.readings)
+        unit.registers[5] = 7
+        await port.rounds_more(20)
+        assert len(port.readings) == told
+
+
 async def test_conditions_raise_when_they_become_true(unit: Unit, port: FakePort) -> None:
     points = (
         {"name": "hot", "table": "holding", "address": 1, "alarm": "above", "limit": 5, "severity": "high"},

@@ -82,6 +82,25 @@ def test_what_is_read_beside_a_tag_names_no_item():
     assert lane.item(seen).bag_tag is None
 
 
+EPCS = [tag(f"30{number:022x}", IdKind.EPC) for number in range(3)]
+
+
+def test_radio_tags_tie_an_item_to_its_name_and_are_none():
+    lane = Lane(BELT)
+    for at_s in (9.5, 10, 10.5, 11):
+        lane.see("reader", reading(at_s, *EPCS[:2]))
+    seen = lane.see("xray", scan(14.1))
+    assert lane.item(seen).match == Match(TiedBy.NONE, reason=NoMatch.NO_TAG)
+    passes(lane, A, 10)
+    assert lane.item(seen).bag_tag == A
+
+
+def test_the_tags_that_people_wear_are_on_no_item():
+    lane = Lane(BELT, worn=frozenset({EPCS[0].value}))
+    lane.see("reader", reading(10, EPCS[0]))
+    assert not lane.tracks.live
+
+
 def test_a_parcel_goes_by_its_number():
     lane = Lane(BELT)
     for at_s in (9.5, 10, 10.5, 11):
