@@ -20,6 +20,7 @@ layout = "us"                    # HID: the keyboard that it pretends to be: us,
 [[settings.buttons]]             # a key that is a button: the handler's
 key = "KEY_F1"
 name = "alert"
+severity = "high"
 """,
     wiring="""\
 USB. Best is the reader's serial mode (USB CDC, "virtual COM"): serial:///dev/serial/by-id/NAME. As a keyboard (HID) it

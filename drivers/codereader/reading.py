@@ -19,7 +19,7 @@ def reading_of(found: Found, at: Stamp, settings: CodereaderSettings) -> Reading
     """Return a code as a reading; an inconsistent or expired document is a finding, and its data is not in it."""
     match found:
         case Button(name):
-            return Reading(at, {"button": name})
+            return _button(name, at, settings)
         case BagTag(number):
             hint = ItemHint(number, "BARCODE", "BAGGAGE")
             identity = Identity(IdKind.BAG_TAG, number)
@@ -44,6 +44,12 @@ def reading_of(found: Found, at: Stamp, settings: CodereaderSettings) -> Reading
         case _:
             assert isinstance(found, Other), found
             return Reading(at, _code(at, "other"))
+
+
+def _button(name: str, at: Stamp, settings: CodereaderSettings) -> Reading:
+    button = next(button for button in settings.buttons if button.name == name)
+    finding = Finding(name, Measurement("button", True), button.category, button.severity)
+    return Reading(at, {"button": name}, (finding,) if button.alarm else ())
 
 
 def _code(at: Stamp, kind: str, **more: Any) -> dict[str, Any]:

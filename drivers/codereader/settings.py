@@ -16,9 +16,13 @@ HID = "hid:"
 class Button(Settings):
     """A key that is a button, or a code on a card that is one when it is read."""
 
-    name: str = Field(min_length=1, max_length=60, description="what the reading calls it: alert")
+    name: str = Field(min_length=1, max_length=60, description="what it is called, and its hit's label: alert")
     key: str | int | None = Field(None, description='HID: which key, "KEY_F1" or its code (linux/input-event-codes.h)')
     code: str | None = Field(None, min_length=1, max_length=60, description="what stands on a card that is the button")
+
+    alarm: bool = Field(True, description="a press is a hit; false: only news")
+    category: Category = Field(Category.OTHER, description="the hit's category (DICOS)")
+    severity: Severity = Field(Severity.MEDIUM, description="the hit's severity")
 
     @field_validator("key")
     @classmethod
@@ -71,4 +75,6 @@ class CodereaderSettings(Settings):
         codes = [button.code for button in self.buttons if button.code is not None]
         if len(set(keys)) < len(keys) or len(set(codes)) < len(codes):
             raise ValueError("buttons: a key or a code is named twice")
+        if len({button.name for button in self.buttons}) < len(self.buttons):
+            raise ValueError("buttons: two have the same name")
         return self

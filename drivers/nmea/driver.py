@@ -115,8 +115,8 @@ def values_of(place: Place | None) -> dict[str, Any]:
     if place is None:
         return {"fix": False, "position": None}
     position = {
-        "latitude": place.latitude,
-        "longitude": place.longitude,
+        "latitude_deg": place.latitude,
+        "longitude_deg": place.longitude,
         "speed_mps": place.speed_mps,
         "satellites": place.satellites,
         "hdop": place.hdop,

@@ -215,11 +215,14 @@ async def test_the_simulator_in_a_process_of_its_own_is_read(tmp_path):
 
         def seen() -> set[str]:
             kinds = {code["kind"] for reading in port.readings for code in reading.values.get("codes", ())}
-            return kinds | {"button" for reading in port.readings if "button" in reading.values}
+            return kinds | {finding.label for reading in port.readings for finding in reading.findings}
 
-        wanted = {"bag_tag", "boarding_pass", "parcel", "travel_document", "button"}
+        wanted = {"bag_tag", "boarding_pass", "parcel", "travel_document", "alert"}
         async with running(driver, port):
-            await port.until(lambda: seen() >= wanted and any(reading.findings for reading in port.readings))
+            await port.until(lambda: seen() >= wanted)
+            await port.until(
+                lambda: any(f.measurement.name == "inconsistent" for r in port.readings for f in r.findings)
+            )
         assert seen() == wanted
     finally:
         process.terminate()

@@ -33,7 +33,7 @@ def good(observation: Observation) -> bool:
     if not isinstance(observation, Reading) or observation.findings or not observation.values["fix"]:
         return False
     at = observation.values["position"]
-    return abs(at["latitude"] - WALK.latitude) < NEAR and abs(at["longitude"] - WALK.longitude) < NEAR
+    return abs(at["latitude_deg"] - WALK.latitude) < NEAR and abs(at["longitude_deg"] - WALK.longitude) < NEAR
 
 
 def possible(observation: Observation) -> bool:

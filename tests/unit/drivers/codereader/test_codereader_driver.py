@@ -169,7 +169,11 @@ async def test_the_same_code_at_once_is_read_once(port):
 
 
 async def test_a_keyboard_types_tags_and_its_keys_are_buttons(port, keyboard, tmp_path):
-    buttons = [{"key": "KEY_F1", "name": "alert"}, {"code": "K9-CLEAR", "name": "clear"}, {"key": 183, "name": "other"}]
+    buttons = [
+        {"key": "KEY_F1", "name": "alert", "severity": "high"},
+        {"code": "K9-CLEAR", "name": "clear", "alarm": False},
+        {"key": 183, "name": "other"},
+    ]
     async with running(driver(f"hid://{tmp_path}/event0", buttons=buttons), port):
         await up(port)
         keyboard.send(typed("]I00125728359\r") + stroke(59) + typed("K9-CLEAR\r") + stroke(60))
@@ -178,8 +182,11 @@ async def test_a_keyboard_types_tags_and_its_keys_are_buttons(port, keyboard, tm
         keyboard.send(typed("\r01257") + stroke(59) + typed("28358\r"))
         await port.until(lambda: len(port.readings) == 5)
     assert tags(port) == {"0125728359", "0125728358"}
-    assert [r.values["button"] for r in port.readings if "button" in r.values] == ["alert", "clear", "alert"]
-    assert not any(reading.findings for reading in port.readings)
+    pressed = [reading for reading in port.readings if "button" in reading.values]
+    assert [reading.values["button"] for reading in pressed] == ["alert", "clear", "alert"]
+    assert [[finding.label for finding in reading.findings] for reading in pressed] == [["alert"], [], ["alert"]]
+    assert pressed[0].findings[0].severity is Severity.HIGH
+    assert not any(reading.findings for reading in port.readings if reading not in pressed)
 
 
 async def test_a_button_that_bounces_was_pressed_once(port, keyboard, tmp_path):
@@ -334,6 +341,7 @@ async def test_a_probe_says_what_kind_of_code_came_and_not_which(keyboard, tmp_p
         ({"url": "hid:///dev/input/event0", "buttons": [{"key": "F1", "name": "alert"}]}, "no key known"),
         ({"url": "hid:///dev/input/event0", "buttons": [{"name": "alert"}]}, "a key or a code"),
         ({"url": "hid:///x", "buttons": [{"key": 59, "name": "a"}, {"key": "KEY_F1", "name": "b"}]}, "named twice"),
+        ({"url": "hid:///x", "buttons": [{"key": 59, "name": "a"}, {"key": 60, "name": "a"}]}, "same name"),
     ],
 )
 def test_wrong_settings_are_refused_with_words(settings, words):

@@ -53,7 +53,7 @@ def driver(url: str, **settings: Any) -> NmeaDriver:
 
 def places(port: FakePort) -> list[tuple[float, float] | None]:
     told = [reading.values["position"] for reading in port.readings]
-    return [(one["latitude"], one["longitude"]) if one else None for one in told]
+    return [(one["latitude_deg"], one["longitude_deg"]) if one else None for one in told]
 
 
 @pytest.mark.parametrize("serial", [True, False], ids=["pty", "tcp"])
@@ -74,7 +74,7 @@ async def test_a_place_is_told_and_that_there_is_none_at_once(port, tmp_path, se
         assert port.last.state is DeviceState.UP
     assert set(places(port)) == {(6.16561, 1.25451), None, (6.17, 1.25451)}
     first = port.readings[0].values["position"]
-    assert first.keys() == {"latitude", "longitude", "speed_mps", "satellites", "hdop"}
+    assert first.keys() == {"latitude_deg", "longitude_deg", "speed_mps", "satellites", "hdop"}
     assert first["speed_mps"] == pytest.approx(1.5, abs=0.01)
     assert not any(reading.findings for reading in port.readings)
     assert not port.errors
