@@ -19,6 +19,7 @@ from drivers.errors import LinkBusy, StoreError
 from edge import CONTRACT_VERSION, __version__
 from edge.calibration import Calibration
 from edge.clock import ClockWatch
+from edge.commands.activate import Activation
 from edge.commands.basics import Basics
 from edge.commands.configuration import Configuration
 from edge.commands.desk import Handler
@@ -158,6 +159,9 @@ class Appliance:
         self._judge.on_blind = self._blind
         self.restarting = asyncio.Event()
         self._configuration = Configuration(config, self._supervisor, self._courier, clock, self.restarting.set)
+        self._activation = Activation(
+            config.devices, who.data_dir, inference.threads, self._judge, clock, self._courier.audit
+        )
         handlers = self._handlers(recent or Recent())
         self._console = ConsoleSide(
             config, self._identity, self._ledger, self._courier, clock, handlers, self._targets, self._configuration
@@ -168,7 +172,8 @@ class Appliance:
         where, basics = self.config.appliance.data_dir, (self.config, self._supervisor, self._judge, recent)
         fetch = Fetch(where, self._ledger, self._clock, self.config.console.evidence_bytes_per_s)
         told = Basics(*basics, self._gather, self._courier.tell_all).handlers()
-        return {**told, **fetch.handlers(), **self._configuration.handlers()}
+        rest = (fetch.handlers(), self._configuration.handlers(), self._activation.handlers())
+        return told | {name: handler for handlers in rest for name, handler in handlers.items()}
 
     def _audit_targets(self, outcome: str, detail: str) -> None:
         self._courier.audit("targets", outcome, detail, "console")
@@ -179,6 +184,7 @@ class Appliance:
     async def run(self) -> None:
         """Run until cancelled, or until it is to start again; what was asked of the ledger by then is written."""
         self._ledger.start()
+        self._activation.restore()
         if self._ledger.new and self._ledger.notice:
             self._courier.audit("ledger replaced", "done", self._ledger.notice)
         try:

@@ -17,6 +17,7 @@ from edge.assurance import Due, Trial
 from edge.hand import Hand
 from edge.nouns import Decision, ModelName, Threat, ThreatReport
 from edge.severity import ORDER, severity_table
+from edge.shadow import Shadow
 from edge.watch import JudgeWatch
 from inference import Judgement, Model, load, thumbnail
 from inference.manifest import OperatingPoints
@@ -31,6 +32,10 @@ TIMES_KEPT = 500
 MAX_STUCK = 4
 """So many threads may hang at once, each with its picture; beyond it no more pictures are risked."""
 
+MAX_SHADOWED = 4
+"""Scans that wait for a new model's judgement, each with its pictures; of more, the oldest are not compared."""
+
+MODEL_FAILED = "the model failed"
 NO_ANSWER = "the model gave no answer in time"
 
 
@@ -38,6 +43,7 @@ NO_ANSWER = "the model gave no answer in time"
 class _Waiting:
     scan: Scan
     model: Model
+    fallback: Model | None
     device: str
     elevated: bool
     done: asyncio.Future[ThreatReport]
@@ -85,6 +91,10 @@ class Judge:
         self._hand = Hand("judge")
         self._stuck: list[Hand] = []
         self._times_ms: deque[float] = deque(maxlen=TIMES_KEPT)
+        self._active: dict[str, Model] = {}
+        self._shadows: dict[str, Shadow] = {}
+        self._shadowed: deque[tuple[_Waiting, Judgement, Shadow]] = deque(maxlen=MAX_SHADOWED)
+        self.on_fallback: Callable[[str, str], None] = lambda device, reason: None
         self.on_blind: Callable[[str], None] = lambda reason: None
         self.pictures_of_clear = False
         """Whether clear scans get a thumbnail too, for a hit that another device may yet have on the same item."""
@@ -99,7 +109,28 @@ class Judge:
     @property
     def models(self) -> list[ModelName]:
         """Which models judge."""
-        return [_name(model) for model in self._models.values()]
+        return [_name(model) for model in self._all()]
+
+    def _all(self) -> list[Model]:
+        return list({id(model): model for model in (*self._models.values(), *self._active.values())}.values())
+
+    def active(self, device: str, configured: str | None) -> Model | None:
+        """Return which model judges a device's scans: the one that was activated, else the configured one."""
+        return self._active.get(device) or (self._models.get(configured) if configured else None)
+
+    def activate(self, device: str, model: Model | None) -> None:
+        """Have a model judge a device's scans from the next one on; None: the configured one again."""
+        if model is None:
+            self._active.pop(device, None)
+        else:
+            self._active[device] = model
+
+    def shadow(self, device: str, shadow: Shadow | None) -> None:
+        """Have another model judge a device's scans too, behind the one that counts, where there is time."""
+        if shadow is None:
+            self._shadows.pop(device, None)
+        else:
+            self._shadows[device] = shadow
 
     def times_ms(self) -> tuple[float | None, float | None]:
         """Return the median and the 99th percentile of the last judgements, in milliseconds."""
@@ -119,11 +150,14 @@ class Judge:
             return unknown(scan.problem)
         if model is None:
             return unknown("no model is configured for this device")
-        if model not in self._models:
+        chosen = self.active(device, model)
+        if chosen is None:
             return unknown(f"the model {model} is not loaded")
         if len(self._queue) >= self._max_waiting:
             self._give_up(self._queue.popleft())
-        waiting = _Waiting(scan, self._models[model], device, elevated, asyncio.get_running_loop().create_future())
+        fallback = self._models.get(model)
+        done: asyncio.Future[ThreatReport] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(scan, chosen, fallback if chosen is not fallback else None, device, elevated, done)
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.done
@@ -145,6 +179,9 @@ class Judge:
             if self._clock.now().monotonic_ns >= next_test_ns:
                 await self.self_test()
                 next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
+            if self._shadowed:
+                await self._judge_shadowed(*self._shadowed.popleft())
+                continue
             if self._watch is not None and (due := self._watch.due()):
                 self._watch.tried(due, await self._try(due))
                 continue
@@ -157,9 +194,9 @@ class Judge:
     async def self_test(self) -> None:
         """Prove every model on its golden pictures; a model that fails makes the appliance blind until it passes."""
         failures = []
-        for model in self._models.values():
+        for model in self._all():
             failure = await self._in_thread(model.self_test)
-            if isinstance(failure, str):
+            if isinstance(failure, str) and not self._fall_back_from(model, failure):
                 failures.append(f"{model.name}: {failure}")
         self._see("; ".join(failures))
 
@@ -171,6 +208,11 @@ class Judge:
         always = self.pictures_of_clear
         result = await self._in_thread(lambda: _look(waiting.scan, waiting.model, points, waiting.elevated, always))
         ended = self._clock.now()
+        if isinstance(result, str) and waiting.fallback and (result == NO_ANSWER or result.startswith(MODEL_FAILED)):
+            self._fall_back_from(waiting.model, result)
+            waiting.model, waiting.fallback = waiting.fallback, None
+            await self._judge(waiting)
+            return
         if isinstance(result, str):
             report = unknown(result)
         else:
@@ -183,8 +225,32 @@ class Judge:
                 self._times_ms.append(judgement.ms)
             if self._watch is not None:
                 self._watch.saw(waiting.device, waiting.scan, waiting.model, judgement)
+            if (shadow := self._shadows.get(waiting.device)) and not shadow.over:
+                self._shadowed.append((waiting, judgement, shadow))
         if not waiting.done.done():
             waiting.done.set_result(report)
+
+    def _fall_back_from(self, model: Model, reason: str) -> bool:
+        """Give every device that a model was activated for its configured one again; return whether there was one."""
+        devices = [device for device, active in self._active.items() if active is model]
+        for device in devices:
+            log.error("%s: the model %s does not do, the configured one judges again: %s", device, model.name, reason)
+            del self._active[device]
+            self.on_fallback(device, reason)
+        return bool(devices)
+
+    async def _judge_shadowed(self, waiting: _Waiting, now: Judgement, shadow: Shadow) -> None:
+        if shadow.over:
+            return
+        points = self._watch.points(waiting.device, shadow.model) if self._watch is not None else None
+        scan, elevated = waiting.scan, waiting.elevated
+        result = await self._in_thread(
+            lambda: shadow.model.judge(scan.pictures, elevated=elevated, points=points), blinds=False
+        )
+        if isinstance(result, str):
+            shadow.fail(result)
+        else:
+            shadow.record(waiting.device, now, result)
 
     async def _try(self, due: Due) -> Trial | str:
         """Make a detection trial step by step; whatever scans come in between go first."""
@@ -220,7 +286,7 @@ class Judge:
         except Exception as error:
             # The boundary to ONNX Runtime and OpenCV, which raise what they please; the verdict tells the console.
             log.exception("a picture could not be judged")
-            return f"the model failed: {type(error).__name__}"
+            return f"{MODEL_FAILED}: {type(error).__name__}"
         if self.blind_reason.startswith("no answer"):
             self._see("")
         return result
