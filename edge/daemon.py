@@ -129,7 +129,7 @@ class Appliance:
         # Trials draw in the judge's thread: from a chance of their own.
         watch = JudgeWatch(who.data_dir, inference.assurance_per_hour, clock, random.Random(chance.random()))
         watch.on_changed = self._thresholds_changed
-        self._judge = Judge.load(models, inference.threads, inference.max_waiting, clock, watch)
+        self._judge = Judge.load(models, inference, clock, watch)
         self._readings = Readings()
         self._targets = Targets(who.data_dir, clock, self._audit_targets)
         rooms = (self._judge, self._ledger, self._reader, events, clock)

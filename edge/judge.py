@@ -14,6 +14,7 @@ from drivers.clock import Clock, Stamp
 from drivers.contract import Finding, Reading, Scan, Severity
 from drivers.errors import ModelError
 from edge.assurance import Due, Trial
+from edge.config.model import Inference
 from edge.hand import Hand
 from edge.nouns import Decision, ModelName, Threat, ThreatReport
 from edge.severity import ORDER, severity_table
@@ -100,11 +101,10 @@ class Judge:
         """Whether clear scans get a thumbnail too, for a hit that another device may yet have on the same item."""
 
     @classmethod
-    def load(
-        cls, names: set[str], threads: int, max_waiting: int, clock: Clock, watch: JudgeWatch | None = None
-    ) -> Judge:
+    def load(cls, names: set[str], given: Inference, clock: Clock, watch: JudgeWatch | None = None) -> Judge:
         """Return a judge with these model packages loaded and proven. Raises ModelError."""
-        return cls({name: load(name, threads) for name in sorted(names)}, max_waiting, clock, watch)
+        models = {name: load(name, given.threads, given.model_keys_file) for name in sorted(names)}
+        return cls(models, given.max_waiting, clock, watch)
 
     @property
     def models(self) -> list[ModelName]:

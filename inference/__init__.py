@@ -24,16 +24,18 @@ __all__ = ["Found", "Judgement", "Model", "load", "thumbnail"]
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
-def load(name_or_path: str | Path, threads: int = 0) -> Model:
+def load(name_or_path: str | Path, threads: int = 0, keys_file: Path | None = None) -> Model:
     """Open a model package, check all of it, and return its model, ready to judge.
 
     A name without a slash is a built-in package; anything else is a folder or a zip file. `threads` is what one
-    judgement may use; 0: as many as this process has cores. Raises ModelError, with the reason, for a package that is
-    not there, not intact, not what its manifest says, or whose golden pictures come out differently on this machine.
+    judgement may use; 0: as many as this process has cores. With `keys_file` (public keys, PEM) a package that did not
+    come with the appliance must be signed by one of them. Raises ModelError, with the reason, for a package that is not
+    there, not intact, not signed so, not what its manifest says, or whose golden pictures come out differently on this
+    machine.
     """
     from inference.model import load as open_model
 
-    return open_model(name_or_path, threads)
+    return open_model(name_or_path, threads, keys_file)
 
 
 def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int = 65_536) -> bytes:

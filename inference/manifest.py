@@ -289,7 +289,7 @@ class Golden(_Table):
 
 
 class Signature(_Table):
-    """Whose key signed the manifest; the signature itself is `model.toml.sig`. Reserved: not yet checked."""
+    """Whose key signed the manifest, by its fingerprint; the signature itself is `model.toml.sig`."""
 
     kid: Annotated[str, Field(max_length=128)]
 

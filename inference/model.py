@@ -158,10 +158,15 @@ class Model:
             raise ModelError(f"scores {score:.3f}, the package promises {golden.score:.3f}")
 
 
-def load(name_or_path: str | Path, threads: int = 0) -> Model:
+def load(name_or_path: str | Path, threads: int = 0, keys_file: Path | None = None) -> Model:
     """Open a package; see `inference.load`."""
     started = time.perf_counter()
-    model = Model(packages.read(packages.find(name_or_path)), threads)
+    package = packages.read(packages.find(name_or_path))
+    if keys_file is not None:
+        from inference.trust import Trust
+
+        Trust.of(keys_file).check(package)
+    model = Model(package, threads)
     log.info("model %s %s loaded in %.0f ms", model.name, model.version, (time.perf_counter() - started) * 1000)
     return model
 

@@ -21,15 +21,21 @@ MODEL, MANIFEST, CARD, SIGNATURE = "model.onnx", "model.toml", "CARD.md", "model
 MAX_FILES = 200
 MAX_BYTES = 512 * 1024 * 1024
 MAX_MANIFEST_BYTES = 1024 * 1024
+MAX_SIGNATURE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package whose files are the ones that its manifest names, bit for bit."""
+    """A package whose files are the ones that its manifest names, bit for bit; `text` is `model.toml` itself.
+
+    `signature` is what `model.toml.sig` holds, None where nobody signed it; `inference.trust` checks it.
+    """
 
     path: Path
     manifest: Manifest
     files: dict[str, bytes] = field(repr=False)
+    text: bytes = field(repr=False)
+    signature: bytes | None = field(repr=False)
 
     @property
     def model(self) -> bytes:
@@ -138,7 +144,11 @@ def _check(path: Path, files: _Files) -> Package:
         raise ModelError(f"{path}: more than {MAX_FILES} files or {MAX_BYTES} bytes")
     if files.sizes.get(MANIFEST, MAX_MANIFEST_BYTES + 1) > MAX_MANIFEST_BYTES:
         raise ModelError(f"{path}: no {MANIFEST}, or one that is too large")
-    manifest = parse(files.read(MANIFEST))
+    text = files.read(MANIFEST)
+    manifest = parse(text)
+    signed = files.read(SIGNATURE) if 0 < files.sizes.get(SIGNATURE, 0) <= MAX_SIGNATURE_BYTES else None
+    if (signed is None) != (manifest.signature is None):
+        raise ModelError(f"{path}: [signature] in {MANIFEST} and {SIGNATURE} go together, and one of them is missing")
     needed = {MODEL, CARD} | {g.outputs for g in manifest.golden}
     needed |= {p.file for g in manifest.golden for p in g.pictures}
     if unhashed := sorted(needed - manifest.files.keys()):
@@ -151,4 +161,4 @@ def _check(path: Path, files: _Files) -> Package:
     for name, data in contents.items():
         if hashlib.sha256(data).hexdigest() != manifest.files[name]:
             raise ModelError(f"{path}: {name} is not the file that {MANIFEST} names: its SHA-256 differs")
-    return Package(path, manifest, contents)
+    return Package(path, manifest, contents, text, signed)

@@ -76,12 +76,18 @@ def info(
 
 
 @app.command(epilog="Example: jaitf-edge model verify ./our-model.zip")
-def verify(package: PackageArgument = "baggage", json: output.JsonOption = False) -> None:
-    """Check all of a package: hashes, opset, tensors, and its golden scans on this machine."""
+def verify(
+    package: PackageArgument = "baggage",
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Public keys (PEM): one of them must have signed it.")
+    ] = None,
+    json: output.JsonOption = False,
+) -> None:
+    """Check all of a package: hashes, signature, opset, tensors, and its golden scans on this machine."""
     from inference import load
 
     try:
-        model = load(_place(package), 1)
+        model = load(_place(package), 1, keys)
     except ModelError as error:
         if not json:
             raise
@@ -92,6 +98,21 @@ def verify(package: PackageArgument = "baggage", json: output.JsonOption = False
         output.json_line({"package": package, "ok": True, "problem": None, "golden": golden, "sha256": model.sha256})
         return
     output.line(f"ok: {model.name} {model.version}, {len(model.package.files)} files, {golden} golden scans")
+
+
+@app.command(epilog="Example: jaitf-edge model sign ./our-model --key signer.pem")
+def sign(
+    package: Annotated[Path, typer.Argument(metavar="PKG", help="A package's folder.")],
+    key: Annotated[Path, typer.Option(metavar="FILE", help="An Ed25519 private key (PEM), without a password.")],
+) -> None:
+    """Sign a package: `[inference] model_keys_file` makes signatures of listed keys a condition for judging."""
+    from inference.trust import sign as sign_package
+
+    try:
+        kid = sign_package(package, key.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{error.filename}: {error.strerror}") from error
+    output.line(f"signed: {package}, by {kid}")
 
 
 @app.command(epilog="Example: jaitf-edge model bench baggage --threads 2 --scans 200 --json")

@@ -79,6 +79,11 @@ class Inference(_Section):
         le=1024,
         description="scans that may wait for the model; beyond it the oldest is unknown: overloaded",
     )
+    model_keys_file: Path | None = Field(
+        default=None,
+        examples=["model-keys.pem"],
+        description="public keys (PEM, Ed25519); a package that did not come with the appliance must be signed by one",
+    )
     assurance_per_hour: float = Field(
         default=0,
         ge=0,

@@ -97,7 +97,7 @@ def models(config: Config) -> Iterator[Finding]:
     for name in sorted({device.model for device in config.devices if device.enabled and device.model}):
         started = time.perf_counter()
         try:
-            model = inference.load(name, config.inference.threads)
+            model = inference.load(name, config.inference.threads, config.inference.model_keys_file)
         except ModelError as error:
             yield fail(f"{name}: {error}", "install the package again")
         else:

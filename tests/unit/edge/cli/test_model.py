@@ -6,6 +6,7 @@ import pytest
 
 from inference.build import build, pack
 from tests.unit.inference.conftest import DARKNESS_HEAD, blob_picture, darkness_graph
+from tests.unit.inference.test_trust import keys
 
 
 @pytest.fixture
@@ -91,3 +92,16 @@ def test_an_unknown_package_fails(cli):
         ran = cli("model", command, "luggage")
         assert ran.status == 1
         assert "no built-in model package 'luggage'" in ran.err
+
+
+def test_a_package_is_signed_and_its_signer_checked(cli, package, tmp_path):
+    secret, public = keys(tmp_path)
+    signed = cli("model", "sign", package, "--key", secret)
+    assert signed.status == 0
+    kid = signed.out.split()[-1]
+    assert f"signed_by  {kid}" in cli("model", "info", package).out
+    assert cli("model", "verify", package, "--keys", public).status == 0
+    _, other = keys(tmp_path, "other")
+    ran = cli("model", "verify", package, "--keys", other)
+    assert ran.status == 1 and "not trusted here" in ran.err
+    assert "No such file" in cli("model", "sign", package, "--key", tmp_path / "none").err

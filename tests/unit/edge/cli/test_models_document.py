@@ -11,10 +11,12 @@ import cv2
 from onnx import helper
 
 from inference.adaptation import Adapted
+from inference.build import build
 from inference.evaluate.labels import read_folder
 from simulators.xray import make_scan, render
 from tests.unit.inference import test_exporters as graphs
 from tests.unit.inference.adaptation.test_adapt import outcome
+from tests.unit.inference.conftest import DARKNESS_HEAD, blob_picture, darkness_graph
 
 ROOT = Path(__file__).parents[4]
 TEXT = (ROOT / "docs" / "models.md").read_text()
@@ -53,11 +55,14 @@ def test_the_commands_do_what_the_text_says(cli, tmp_path, monkeypatch):
     Path("best.onnx").write_bytes(model.SerializeToString())
     cv2.imwrite("bag.png", render(make_scan(3, "pistol", 208, 160))[..., ::-1])
     site(tmp_path, monkeypatch)
+    build(tmp_path / "mine", DARKNESS_HEAD, darkness_graph(), "# d\n", {"blob": [blob_picture(60, 50)]})
     lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
     assert len(lines) >= 9
     for line in lines:
         program, *arguments = shlex.split(line)
-        if program == "jaitf-sim":
+        if program == "openssl":
+            subprocess.run([program, *arguments], check=True, capture_output=True)
+        elif program == "jaitf-sim":
             # In a process of its own: it takes the signals for itself.
             command = [sys.executable, "-m", "simulators.cli", *arguments]
             subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
