@@ -80,6 +80,9 @@ def console(
         Path | None,
         typer.Option(metavar="DIR_OR_FILE", help="Where hits are kept; else in the user's state folder."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="So many share the hits (a shared subscription), on one file.")
+    ] = 1,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")] = False,
     ca_file: Annotated[Path | None, typer.Option(help="Certificates that may vouch for the broker (PEM).")] = None,
     cert_file: Annotated[Path | None, typer.Option(help="This console's certificate (PEM).")] = None,
@@ -104,7 +107,8 @@ def console(
         password_file=password_file,
     )
     at = _listen(listen)
-    settings = Settings(address, at, Topics(_root(root)), Place.of(data or _default_data()), tuple(allow_host or ()))
+    place = Place.of(data or _default_data())
+    settings = Settings(address, at, Topics(_root(root)), place, tuple(allow_host or ()), workers)
     if not _is_local(at[0]):
         typer.echo(f"warning: whoever reaches {listen} sees the hits: the page asks nobody who they are", err=True)
     teller = _Teller(json)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from simulators.console import intake
-from simulators.console.link import Delivery, Link
+from simulators.console.link import ALONE, Delivery, Link, Share
 from simulators.console.mqtt import BrokerAddress, LinkDown
 from simulators.console.store.writer import Receipt, Writer
 from simulators.console.topics import Topics
@@ -63,9 +63,11 @@ class Ingest(threading.Thread):
         topics: Topics,
         writer: Writer,
         changed: Callable[[], None],
+        share: Share = ALONE,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        super().__init__(name="ingest", daemon=True)
+        super().__init__(name=f"ingest-{share.worker}", daemon=True)
+        self._share = share
         self._address = address
         self._topics = topics
         self._writer = writer
@@ -122,7 +124,8 @@ class Ingest(threading.Thread):
         self._drain()
         self._writer.probe(self._now_ms())  # else a full disk would be found out with each message anew
         try:
-            link = Link(self._address, self._writer.client_id, self._topics, self._protocol.version, self._now_ms)
+            client_id = self._writer.client_id + ("" if self._share.first else f"-{self._share.worker}")
+            link = Link(self._address, client_id, self._topics, self._protocol.version, self._now_ms, self._share)
         except (OSError, ValueError) as error:  # a certificate, key or password that cannot be read
             raise LinkDown(f"{self._address}: {error}") from error
         try:
@@ -135,7 +138,8 @@ class Ingest(threading.Thread):
         self._say("online")
         try:
             link.queue(self._owed)
-            self._writer.again(self._now_ms())
+            if self._share.first:
+                self._writer.again(self._now_ms())
             while not self._stopping.is_set():
                 self._take(link, link.exchange(self._wake, IDLE_S, BATCH))
                 self._say_what_is_due(link)
@@ -152,6 +156,8 @@ class Ingest(threading.Thread):
 
     def _say_what_is_due(self, link: Link) -> None:
         self._drain()
+        if not self._share.first:
+            return
         if things := self._writer.due(self._now_ms(), BATCH):
             if said := link.say(things):
                 self._writer.sent(said, self._now_ms())

@@ -35,6 +35,32 @@ class Delivery:
     qos: int
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of how many workers this is, from 0.
+
+    The first hears everything that is no hit, and its queue at the broker outlives it. Hits are shared: one that went
+    to a worker that died has no receipt, and comes again.
+    """
+
+    worker: int = 0
+    workers: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Say whether this worker is the one that hears what is not shared."""
+        return self.worker == 0
+
+    def filters(self, topics: Topics) -> list[str]:
+        """Return what this worker subscribes to."""
+        if self.workers == 1:
+            return [topics.everything]
+        return [*(topics.all_but_hits() if self.first else []), topics.shared_hits()]
+
+
+ALONE = Share()
+
+
 class Link:
     """The way to and from the broker, driven by one thread: `open`, then `exchange` again and again, then `close`."""
 
@@ -45,14 +71,16 @@ class Link:
         topics: Topics,
         protocol: MQTTProtocolVersion,
         now_ms: Callable[[], int],
+        share: Share = ALONE,
     ) -> None:
         self._topics = topics
+        self._subscribe = share.filters(topics)
         self._now_ms = now_ms
         self._arrived: list[Delivery] = []
         self._receipts: deque[Receipt] = deque()
         self._unacknowledged: dict[int, Receipt | None] = {}
         self.receipt_refusal = ""
-        self._ears = Connection(address, client_id, protocol, kept_session=True, on_message=self._heard)
+        self._ears = Connection(address, client_id, protocol, kept_session=share.first, on_message=self._heard)
         self._mouth = Connection(
             address, f"{client_id}-receipts", protocol, kept_session=False, on_sent=self._receipt_taken
         )
@@ -66,7 +94,7 @@ class Link:
     def open(self, wake: socket.socket) -> None:
         """Connect both, ears last: nothing is heard that could not be answered. Raises LinkDown."""
         self._mouth.open(wake)
-        self._ears.open(wake, self._topics.everything)
+        self._ears.open(wake, self._subscribe)
 
     def exchange(self, wake: socket.socket, wait_s: float, most: int) -> list[Delivery]:
         """Read what is there, up to about `most` messages; wait for the first at most `wait_s`, or until `wake`.

@@ -130,7 +130,7 @@ class Connection:
             self._five and self._spoken_to and (self._refusal is None or self._refusal.value == _UNSUPPORTED_PROTOCOL)
         )
 
-    def open(self, wake: socket.socket, subscribe: str | None = None) -> None:
+    def open(self, wake: socket.socket, subscribe: Sequence[str] = ()) -> None:
         """Connect, and subscribe where asked, within the deadline; give up when `wake` becomes readable.
 
         Raises LinkDown.
@@ -154,8 +154,8 @@ class Connection:
         self._spoken_to = True
         deadline = time.monotonic() + CONNECT_DEADLINE_S
         self._until(lambda: self._connected, deadline, wake)
-        if subscribe is not None:
-            self._client.subscribe(subscribe, qos=1)
+        if subscribe:
+            self._client.subscribe([(each, 1) for each in subscribe])
             self._until(lambda: self._subscribed, deadline, wake)
 
     def _until(self, reached: Callable[[], bool], deadline: float, wake: socket.socket) -> None:

@@ -16,6 +16,7 @@ import uvicorn
 
 from simulators.console.feed import Feed
 from simulators.console.ingest import Ingest, Standing
+from simulators.console.link import Share
 from simulators.console.mqtt import BrokerAddress
 from simulators.console.store.desk import Desk
 from simulators.console.store.file import Lock, Place, open_writer
@@ -41,6 +42,7 @@ class Settings:
     topics: Topics
     place: Place
     allowed_hosts: tuple[str, ...] = ()
+    workers: int = 1
 
 
 class _Server(uvicorn.Server):
@@ -102,13 +104,23 @@ async def serve(settings: Settings, listening: Callable[[str], None], standing: 
         stack.callback(sock.close)
         lock = Lock(settings.place)
         stack.callback(lock.release)
-        writer = Writer(open_writer(settings.place))
-        reader = Reader(settings.place)
-        stack.callback(reader.close)
         desk = Desk(settings.place)
         stack.callback(desk.close)
+        reader = Reader(settings.place)
+        stack.callback(reader.close)
         feed = Feed()
-        ingest = Ingest(settings.broker, settings.topics, writer, feed.wake, _now_ms)
+        workers = [
+            Ingest(
+                settings.broker,
+                settings.topics,
+                Writer(open_writer(settings.place), alone=settings.workers == 1),
+                feed.wake,
+                Share(number, settings.workers),
+                _now_ms,
+            )
+            for number in range(settings.workers)
+        ]
+        ingest = workers[0]
         pages = Pages(reader, desk, feed, lambda: ingest.standing, settings.topics.everything, _now_ms, ingest.poke)
         config = uvicorn.Config(
             application(pages, settings.allowed_hosts),
@@ -121,18 +133,21 @@ async def serve(settings: Settings, listening: Callable[[str], None], standing: 
         )
         server = _Server(config)
         _end_on_signals(server, feed)
-        ingest.start()
+        for each in workers:
+            each.start()
         listening(url_of(sock))
-        watching = asyncio.create_task(_watch(ingest, feed, server, standing))
+        watching = asyncio.create_task(_watch(workers, feed, server, standing))
         try:
             await server.serve(sockets=[sock])
         finally:
             feed.close()
-            ingest.stop()
-            await asyncio.to_thread(ingest.join, STOP_S)
+            for each in workers:
+                each.stop()
+            for each in workers:
+                await asyncio.to_thread(each.join, STOP_S)
             await watching
-        if ingest.failure is not None:
-            raise ServeError(f"the console cannot hear any more: {ingest.failure!r}")
+        if failures := [each.failure for each in workers if each.failure is not None]:
+            raise ServeError(f"the console cannot hear any more: {failures[0]!r}")
 
 
 def _end_on_signals(server: uvicorn.Server, feed: Feed) -> None:
@@ -144,11 +159,12 @@ def _end_on_signals(server: uvicorn.Server, feed: Feed) -> None:
         asyncio.get_running_loop().add_signal_handler(each, end)
 
 
-async def _watch(ingest: Ingest, feed: Feed, server: uvicorn.Server, tell: Callable[[Standing], None]) -> None:
+async def _watch(workers: list[Ingest], feed: Feed, server: uvicorn.Server, tell: Callable[[Standing], None]) -> None:
     told: Standing | None = None
     while not feed.closed:
         version = feed.version
-        if ingest.failure is not None:
+        ingest = next((each for each in workers if each.standing.state != "online"), workers[0])
+        if any(each.failure is not None for each in workers):
             server.should_exit = True
             return
         if ingest.standing != told:

@@ -40,6 +40,15 @@ class Topics:
         """Return the filter for whatever any appliance sends."""
         return f"{self.root}/v1/+/+/up/#"
 
+    def shared_hits(self, group: str = "ingest") -> str:
+        """Return the filter under which several workers share the hits: each hit goes to one of them."""
+        return f"$share/{group}/{self.root}/v1/+/+/up/hit/+"
+
+    def all_but_hits(self) -> list[str]:
+        """Return the filters for what one worker hears alone, because it must stay in order or has no receipt."""
+        kinds = ("state", "birth", "device/+", "verdict/+", "thumb/+", "evidence/#", "health", "reply", "audit")
+        return [f"{self.root}/v1/+/+/up/{kind}" for kind in kinds]
+
     def origin(self, topic: str) -> Origin | None:
         """Return where a message came from, or None where the topic is none of the contract's."""
         prefix = f"{self.root}/v1/"

@@ -42,7 +42,7 @@ class _Client:
             on_message=self._heard,
         )
         try:
-            connection.open(wake, lane.receipts)
+            connection.open(wake, [lane.receipts])
             for topic, body in lane.announcements(time.time()):
                 connection.publish(topic, body, retain=True)
         except LinkDown:

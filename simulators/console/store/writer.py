@@ -47,14 +47,15 @@ class _Batch:
 
 
 class Writer:
-    """Keeps what arrives. Owned by one thread.
+    """Keeps what arrives. Owned by one thread; where it is not `alone`, other threads write to the same file.
 
     `commit` raises sqlite3.Error when the file cannot be written; then nothing of the batch is kept, and the same
     batch can come again.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, *, alone: bool = True) -> None:
         self._db = db
+        self._alone = alone
         self._sequences = Sequences(db)
         self._ledgers: dict[tuple[str, str], str] = {}
         self._said: dict[type[messages.Message], Callable[[Said], None]] = {
@@ -83,6 +84,8 @@ class Writer:
         self._batch = _Batch()
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            if not self._alone:
+                self._load()
             for message in batch:
                 self._keep(message)
             self._finish()
