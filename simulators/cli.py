@@ -21,6 +21,7 @@ DEVICES = {
     ),
     "fleet": ("simulators.fleet.cli", "no device: many appliances on one broker, with their hits"),
     "modbus": ("simulators.modbus.cli", "a Modbus device over TCP, TLS or RTU: counter, radiation portal, contacts"),
+    "linescan": ("simulators.linescan.cli", "an X-ray line detector over a belt with bags: raw dual-energy lines"),
     "rpm": (
         "simulators.rpm.cli",
         "a radiation portal (VM-250): passages, gamma and neutron alarms, faults",

@@ -117,6 +117,26 @@ def nmea(data: bytes) -> None:
         assert place is None or (abs(place.latitude) <= 90 and abs(place.longitude) <= 180), "no place on earth"
 
 
+def line_frames(data: bytes) -> None:
+    """A line detector's frames, and the bags cut out of them."""
+    from drivers.linescan.codec import Decoder
+    from drivers.linescan.cutter import Cutter, Rules
+    from drivers.linescan.lines import Assembler, Line
+
+    assembler, cutter = Assembler(), Cutter(Rules())
+    for frame in Decoder().feed(data):
+        for line in assembler.feed(frame):
+            if isinstance(line, Line):
+                cutter.see(line, bool(line.values.any()))
+
+
+def line_container(data: bytes) -> None:
+    """A line scan's evidence."""
+    from drivers.linescan.container import read
+
+    read(data)
+
+
 def _whole(pictures: Iterable[object]) -> None:
     for picture in pictures:
         size = picture.rows * picture.columns * picture.channels * picture.bytes_per_value  # type: ignore[attr-defined]
@@ -137,4 +157,6 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "nmea": (nmea, ()),
     "keys": (keys, (ProtocolError,)),
     "rpm-lines": (rpm_lines, ()),
+    "line-frames": (line_frames, ()),
+    "line-container": (line_container, (ProtocolError,)),
 }

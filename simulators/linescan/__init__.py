@@ -1,0 +1,1 @@
+"""A simulated dual-energy line detector over a belt, driven by the simulated bags' physics."""
