@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -71,3 +72,31 @@ def verify(
             output.line(f"{'ok  ' if finding.ok else 'FAIL'}  {output.one_line(finding.what)}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: jaitf-edge evidence dataset --out labelled/ --since 2026-11-01")
+def dataset(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make; never written over.")],
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The first day (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day (UTC).")] = None,
+    config: output.ConfigOption = None,
+    json: output.JsonOption = False,
+) -> None:
+    """Make a labelled folder of what officers have said about hits, for `model evaluate` and the next training.
+
+    Only alarms are in it: it says how often they are right, not what is missed. Who made it is logged.
+    """
+    from drivers.clock import SystemClock
+    from edge.config.load import find, load
+    from edge.evidence.dataset import make
+
+    start = since.replace(tzinfo=UTC) if since else datetime(1970, 1, 1, tzinfo=UTC)
+    end = until.replace(tzinfo=UTC) + timedelta(days=1) if until else datetime(9999, 1, 1, tzinfo=UTC)
+    first, last = (min(int(at.timestamp()) * 1_000_000_000, 2**63 - 1) for at in (start, end))
+    made = make(load(find(config)).appliance.data_dir, out, first, last, SystemClock())
+    if json:
+        output.json_line({"threats": made.threats, "benign": made.benign, "left_out": made.left_out})
+        return
+    output.line(f"{out}: {made.threats} with a find, {made.benign} with nothing found")
+    for why, count in made.left_out.items():
+        output.line(f"left out: {count} {why}")

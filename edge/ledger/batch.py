@@ -146,8 +146,13 @@ class Batch:
         assert hit is not None
         if hit.rev:
             # Others revise hits too: whoever comes next has the next number.
-            (last,) = self.db.execute("SELECT max(rev) FROM hit WHERE hit_id=?", (hit.hit_id,)).fetchone()
-            hit = replace(hit, rev=hit.rev if last is None else last + 1)
+            last = self.db.execute(
+                "SELECT rev, payload FROM hit WHERE hit_id=? ORDER BY rev DESC LIMIT 1", (hit.hit_id,)
+            ).fetchone()
+            if last:
+                # What the console made covert stays so, though who revises the hit may not know.
+                covert = hit.covert or bool(json.loads(last[1])["data"].get("covert"))
+                hit = replace(hit, rev=last[0] + 1, covert=covert)
         committed = self._clock.now()
         digest = self._digests.get(id(record))
         body = self._evidence_row(hit.evidence, digest, committed.wall_ns, record.thumb is not None and not self._lean)

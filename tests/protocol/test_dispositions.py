@@ -171,3 +171,12 @@ async def test_dispositions_are_in_the_evidence_package_and_a_changed_one_is_fou
             for other, content in files.items():
                 package.writestr(other, content.replace(old, new) if other == name else content)
         assert not all(finding.ok for finding in verify(tmp_path / "forged.zip"))
+
+
+async def test_covert_stays_though_who_revises_the_hit_does_not_know_of_it(lane):
+    me, listener, _, say = lane
+    await say(me.said(outcome="controlled_delivery", covert=True))
+    again = scan_hit(CLOCK.now(), b"what the scanner sent", hit_id=me.made.hit_id, rev=1, count=2)
+    await me.ledger.commit(record(again))
+    last = (await listener.wait(lambda: [hit for hit in listener.hits() if hit["rev"] == 2]))[0]
+    assert (last["covert"], last["count"]) == (True, 2)
