@@ -149,3 +149,29 @@ def server(port: int) -> Iterator[None]:
         process.wait(30)
         for stream in (process.stdin, process.stdout):
             stream.close() if stream else None
+
+
+_READ_MANY = """
+import json, sys
+from pyDICOS import DX, TDR, ErrorLog, Filename
+said = []
+for line in sys.stdin:
+    kind, path = line.rstrip().split(" ", 1)
+    log, one = ErrorLog(), {"DX": DX, "TDR": TDR}[kind]()
+    said.append([bool(one.Read(Filename(path), log, None)), log.GetErrorLog().Get()])
+print(json.dumps(said))
+"""
+
+
+def reads(kind: str, paths: list[Path]) -> list[bool]:
+    """Whether the toolkit reads each file."""
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_MANY],
+        input="".join(f"{kind} {path}\n" for path in paths),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr[-1000:]}"
+    return [read for read, _ in json.loads(done.stdout.splitlines()[-1])]

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hits": ("edge.cli.hits", "List the hits in the ledger."),
     "evidence": ("edge.cli.evidence", "Export evidence packages, and verify them."),
     "report": ("edge.cli.report", "Say what came of a period's hits, in figures."),
+    "dicos": ("edge.cli.dicos", "Check DICOS files."),
     "contract": ("edge.cli.contract", "Write the AsyncAPI document and the JSON Schemas."),
 }
 """Each command's module, which has a Typer application `app`, and its line in the help."""
