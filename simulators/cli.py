@@ -20,6 +20,7 @@ DEVICES = {
         "a code reader: bag tags, boarding passes, parcels, documents; line or HID",
     ),
     "fleet": ("simulators.fleet.cli", "no device: many appliances on one broker, with their hits"),
+    "lane": ("simulators.lane.cli", "several of the devices here in one process, each on its own port"),
     "modbus": ("simulators.modbus.cli", "a Modbus device over TCP, TLS or RTU: counter, radiation portal, contacts"),
     "linescan": ("simulators.linescan.cli", "an X-ray line detector over a belt with bags: raw dual-energy lines"),
     "rpm": (

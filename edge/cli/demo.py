@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+class LaneName(StrEnum):
+    """The lanes that there are examples of."""
+
+    passenger = "passenger"
+    cargo = "cargo"
+    post = "post"
+
+
 @app.command(epilog="Example: jaitf-edge demo --seconds 25 --seed 7 --json")
 def demo(
     seconds: Annotated[float | None, typer.Option(min=0, help="For how long; without it, until Ctrl-C.")] = None,
@@ -22,9 +31,10 @@ def demo(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The console page's port; else a free one.")
     ] = None,
+    lane: Annotated[LaneName, typer.Option(help="Which lane, of those in config/examples.")] = LaneName.passenger,
     json: output.JsonOption = False,
 ) -> None:
-    """Run a whole simulated lane on this machine: broker, scanner, appliance and console page.
+    """Run a whole simulated lane on this machine: broker, devices, appliance and console page.
 
     Prints each hit; with --json as it was published. Ends after so many seconds, by Ctrl-C or by SIGTERM, and leaves
     nothing behind.
@@ -44,7 +54,7 @@ def demo(
         output.line(heard.payload.decode() if json else _hit_line(heard))
 
     try:
-        hits = asyncio.run(run(Options(seconds, seed, port), Tell(progress, address, hit)))
+        hits = asyncio.run(run(Options(seconds, seed, port, lane.value), Tell(progress, address, hit)))
     except DemoFailed as error:
         output.note("")
         for line in error.lines:

@@ -11,14 +11,14 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from drivers.ports import holder
 from edge.config.load import load
-from edge.demo.devices import LANE, SimulatedDevice
+from edge.demo.devices import LANES, configuration, readdressed
 from edge.demo.process import Child, DemoFailed, Sweeper, our_program, program
 from edge.demo.watch import Heard, Watch
 
@@ -31,6 +31,7 @@ _EDGE = """\
 site = "{site}"
 lane = "lane-1"
 id = "{id}"
+stream = "{stream}"
 data_dir = "{folder}/data"
 [console]
 url = "mqtt://127.0.0.1:{broker}"
@@ -53,11 +54,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the demo was asked for: how long (None: until told to stop), the bags' seed, and the page's port."""
+    """What the demo was asked for: how long (None: until told to stop), the bags' seed, the page's port, which lane."""
 
     seconds: float | None = None
     seed: int | None = None
     port: int | None = None
+    lane: str = "passenger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,12 @@ class _Lane:
         self._folder = folder
         self._options = options
         self._tell = tell
+        self._devices = LANES[options.lane]
         self._children: list[Child] = []
         self._watch: Watch | None = None
         self._ended: asyncio.Queue[tuple[Child, int]] = asyncio.Queue()
         self._waits: set[asyncio.Task[None]] = set()
-        self._up: dict[str, asyncio.Event] = {device.name: asyncio.Event() for device in LANE}
+        self._up: dict[str, asyncio.Event] = {device.name: asyncio.Event() for device in self._devices}
         self._page: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def live(self) -> None:
@@ -117,7 +120,7 @@ class _Lane:
 
     async def _run(self) -> None:
         started = time.monotonic()
-        ports = {device.name: free_port() for device in LANE}
+        ports = {device.name: free_port() for device in self._devices}
         seed = random.randrange(1 << 31) if self._options.seed is None else self._options.seed
         self._refuse_taken_port()
         self._tell.progress("Setting up: broker")
@@ -125,16 +128,16 @@ class _Lane:
         following = asyncio.create_task(self._follow(watch))
         self._waits.add(following)
         self._configure(broker, ports)
-        await self._simulators(ports, seed, [device for device in LANE if device.simulator_listens])
+        await self._served(ports, seed)
         self._tell.progress(", console page")
         await self._console(broker)
         self._tell.progress(", appliance")
         await self._start("appliance", our_program("jaitf-edge"), "run", "--config", str(self._folder))
         page = await _soon(self._page, "the console's page")
-        for device in LANE:
+        for device in self._devices:
             self._tell.progress(f", {device.name}")
             await _soon(self._up[device.name].wait(), f"{device.name} to be up")
-        await self._simulators(ports, seed, [device for device in LANE if not device.simulator_listens])
+        await self._callers(ports, seed)
         self._tell.progress(f": ready in {time.monotonic() - started:.1f} s\n")
         self._tell.address(page)
         # The task is awaited too: what goes wrong in it, such as a closed standard output, ends the demo.
@@ -169,12 +172,17 @@ class _Lane:
         raise AssertionError
 
     def _configure(self, broker: int, ports: dict[str, int]) -> None:
-        values = {"site": SITE, "id": EDGE_ID, "folder": self._folder, "broker": broker, "web": free_port()}
-        (self._folder / "edge.toml").write_text(_EDGE.format(**values))
+        """Write the lane's example with this machine's addresses in it, and the demo's own site and broker."""
+        stream = self._options.lane
+        who = {"site": SITE, "id": EDGE_ID, "stream": stream, "folder": self._folder}
+        files = configuration(stream)
+        laid_out = files["edge.toml"].partition("[lane")
+        files["edge.toml"] = _EDGE.format(**who, broker=broker, web=free_port()) + "".join(laid_out[1:])
         (self._folder / "devices").mkdir()
-        for device in LANE:
-            text = device.configuration.format(port=ports[device.name])
-            (self._folder / "devices" / f"{device.name}.toml").write_text(text)
+        for name, port in ports.items():
+            files[f"devices/{name}.toml"] = readdressed(files[f"devices/{name}.toml"], port)
+        for name, text in files.items():
+            (self._folder / name).write_text(text)
         load(self._folder)
 
     async def _console(self, broker: int) -> None:
@@ -191,10 +199,21 @@ class _Lane:
             told=told,
         )
 
-    async def _simulators(self, ports: dict[str, int], seed: int, devices: Iterable[SimulatedDevice]) -> None:
-        for device in devices:
-            arguments = [text.format(port=ports[device.name], seed=seed) for text in device.simulator]
-            await self._start(f"simulated {device.name}", our_program("jaitf-sim"), *arguments)
+    async def _served(self, ports: dict[str, int], seed: int) -> None:
+        """Start the devices that the appliance calls, all in one process."""
+        served = []
+        for device in self._devices:
+            if device.served:
+                kind, *options = device.served.split()
+                served += ["--serve", " ".join((kind, f"127.0.0.1:{ports[device.name]}", *options))]
+        await self._start("simulated lane", our_program("jaitf-sim"), "lane", "--seed", str(seed), *served)
+
+    async def _callers(self, ports: dict[str, int], seed: int) -> None:
+        """Start the devices that call the appliance, a process each."""
+        for device in self._devices:
+            if device.program:
+                arguments = [text.format(port=ports[device.name], seed=seed) for text in device.program]
+                await self._start(f"simulated {device.name}", our_program("jaitf-sim"), *arguments)
 
     async def _start(self, name: str, *command: str, told: Callable[[str], None] | None = None) -> None:
         child = await Child.start(name, command, self._folder, told)

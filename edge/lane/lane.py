@@ -135,6 +135,8 @@ class Lane:
     def item(self, seen: Seen) -> Item:
         """Return the item of an observation, as far as it is known by now."""
         match, names = self._match(seen) if seen.placed else (None, _names(seen.identities))
+        if seen.station and match and match.reason is NoMatch.NO_TAG:
+            match = None  # people have none, and a parcel's may come in a moment
         known = dict(names)
         return Item(seen.scan_id, known.get(IdKind.BAG_TAG), seen.type, known.get(IdKind.PARCEL), match)
 

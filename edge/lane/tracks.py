@@ -211,22 +211,24 @@ class Tracks:
     def _uproot(self, track: Track, reason: NoMatch) -> None:
         """Leave of an item, for each of its names, what was read by name; the rest was tied by belt, and is loose.
 
-        Where it only lies too close to another, what is loose keeps its place, so that nothing is taken for alone.
+        Where it only lies too close to another, what is loose keeps its place, so that nothing is taken for alone; and
+        so does what a scanner saw and named in one.
         """
         track.moves += 1
         named: dict[Name, list[Sighting]] = {}
         loose: list[Sighting] = []
         for each in track.sightings:
-            each.stale = each.name is not None or reason is NoMatch.MOVED
+            each.stale = reason is NoMatch.MOVED or (each.name is not None and not each.sole)
             (named.setdefault(each.name, []) if each.name else loose).append(each)
         if not named:
             track.disturbed = reason
             self._place(track)
             return
         first, *others = named.values()
-        track.sightings, track.span = first, None
+        track.sightings = first
+        self._place(track)
         for sightings in others:
-            self._start(sightings, None)
+            self._place(self._start(sightings, None))
         if loose:
             self._place(self._start(loose, None, reason))
 

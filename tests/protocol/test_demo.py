@@ -44,6 +44,45 @@ def nothing_left(folder):
     return left_behind(folder) == []
 
 
+def hits_of(folder, *arguments):
+    with demo(folder, *arguments, "--json") as process:
+        out, err = process.communicate(timeout=160)
+    assert process.returncode == 0, err
+    assert nothing_left(folder) and list(folder.iterdir()) == []
+    return [json.loads(line)["data"] for line in out.splitlines()]
+
+
+@pytest.mark.timeout(240)
+def test_the_passenger_lane_has_hits_of_every_device_that_may_have_some(tmp_path):
+    hits = hits_of(tmp_path, "--seconds", "25")
+    assert len({hit["hit_id"] for hit in hits}) >= 5
+    assert {"xray-1", "portal-1", "body-1", "k9-1"} <= {hit["device"] for hit in hits}
+    assert {hit["stream"] for hit in hits} == {"passenger"}
+    dog = next(hit for hit in hits if hit["device"] == "k9-1")
+    assert (dog["canine"]["team"], dog["canine"]["dog"], dog["canine"]["certification_lapsed"]) == (
+        "K9 1",
+        "Rex",
+        False,
+    )
+    assert dog["item"]["match"]["by"] in ("belt", "none")
+    xray = [hit for hit in hits if hit["device"] == "xray-1"]
+    assert {hit["item"]["match"]["by"] for hit in xray} == {"tag"}
+    for hit in hits:  # the zone where a person alarmed, and no picture
+        assert hit["device"] != "body-1" or (hit["evidence"] is None and "pictures" not in hit)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("stream", "devices"), [("cargo", {"xray-1", "rpm-1", "scale-1", "k9-1"}), ("post", {"xray-1", "scale-1", "k9-1"})]
+)
+def test_the_other_lanes(tmp_path, stream, devices):
+    hits = hits_of(tmp_path, "--seconds", "25", "--lane", stream)
+    assert devices <= {hit["device"] for hit in hits}
+    assert {hit["stream"] for hit in hits} == {stream}
+    if stream == "post":  # a parcel's number, read at the bench where it was weighed
+        assert any(hit["item"].get("parcel") for hit in hits if hit["device"] == "scale-1")
+
+
 def test_so_many_seconds(tmp_path):
     with demo(tmp_path, "--seconds", "8", "--json") as process:
         out, err = process.communicate(timeout=100)
@@ -62,7 +101,7 @@ def test_however_it_ends_nothing_is_left(tmp_path, number):
         assert address.startswith("Console: http://")
         with urllib.request.urlopen(address.split()[1], timeout=10) as page:
             assert page.status == 200
-        assert re.match(r"[\d:]{8}  \w+ +(xray|portal)-1  ", process.stdout.readline())  # the first hit
+        assert re.match(r"[\d:]{8}  \w+ +(xray|portal|body|k9)-1 +", process.stdout.readline())  # the first hit
         programs = {each.name() for each in left_behind(tmp_path)}
         assert {"mosquitto", "jaitf-edge", "jaitf-sim", "jaitf-console"} <= programs
         process.send_signal(number)

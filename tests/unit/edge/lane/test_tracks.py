@@ -87,6 +87,14 @@ def test_two_pictures_of_a_scanner_are_two_items_however_close(tracks):
     assert set(tracks.around(Span(1050, 1100, 10 * S))) == {first.track, second.track}
 
 
+def test_what_a_scanner_saw_and_named_in_one_keeps_its_place_beside_another(tracks):
+    first, second = sighting("xray", 1020, tag="A", sole=True), sighting("xray", 1150, tag="B", sole=True)
+    tracks.see(first)
+    tracks.see(second)
+    assert (first.track.names, second.track.names) == ({name("A")}, {name("B")})
+    assert first.track.span and second.track.span
+
+
 def test_a_lost_item_is_forgotten_before_long(tracks):
     tracks.see(sighting("reader", 1000, tag="A"))
     tracks.see(sighting("exit", 3000, tag="A"))
