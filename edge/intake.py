@@ -148,6 +148,8 @@ class Intake:
         seen = self.desk.see(device.name, reading)
         if news := self.desk.teams.hear(device.name, reading):
             self._on_reading(device.name, news)
+        if self.desk.weights.hear(device, reading, seen):
+            await self._weigh()
         report = judge_reading(reading)
         if report is None:
             return Outcome.COMMITTED
@@ -173,6 +175,13 @@ class Intake:
         await self._until_written(Record(device.name, hit=hit))
         self.desk.opened(hit, sign, report.severity)
 
+    async def _weigh(self) -> None:
+        """Commit the hits of parcels that weigh something else than their labels say."""
+        for weighed in self.desk.weights.found(self._clock.now().monotonic_ns):
+            if report := judge_reading(weighed.reading):
+                with contextlib.suppress(StoreRejected):
+                    await self._found(weighed.device, weighed.reading, weighed.seen, report)
+
     async def run(self) -> None:
         """Tell what is known better of hits, until cancelled; then what is still untold.
 
@@ -193,6 +202,7 @@ class Intake:
                 written.add_done_callback(lambda f: f.cancelled() or f.exception())
 
     async def _tell_changes(self, now_ns: int) -> None:
+        await self._weigh()  # a label may be known to be a parcel's only now
         for change in self.desk.changes(now_ns):
             with contextlib.suppress(StoreRejected):
                 await self._until_written(Revision(change.hit_id, change.words, change.thumb))

@@ -6,22 +6,22 @@ import asyncio
 from decimal import Decimal
 from typing import ClassVar
 
-from drivers.contract import DeviceState, Driver, Finding, Measurement, Port, ProbeReport, Reading
+from drivers.contract import DeviceState, Driver, Finding, Port, ProbeReport, Reading
 from drivers.errors import EdgeError, LinkTimeout, ProtocolError
 from drivers.links.serial import Stream, open_stream
 from drivers.outgoing import Outgoing
+from drivers.scale.declared import finding, is_far
 from drivers.scale.frames import Family, Framer, Seen, Weight
 from drivers.scale.nci import Nci
 from drivers.scale.settings import Protocol, ScaleSettings
 from drivers.scale.sics import Sics
 from drivers.scale.toledo import Toledo
-from drivers.scale.weighing import Weighing, is_far
+from drivers.scale.weighing import Weighing
 
 READ_BYTES = 4096
 OPEN_S = 5.0
 #: A fault that the scale reports stands until so many frames went without one.
 GOOD_FRAMES = 5
-FAR = "weight differs from declared"
 
 _SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
 
@@ -209,7 +209,7 @@ def reading_of(weight: Weight, raw: bytes, port: Port, settings: ScaleSettings) 
         and kg >= settings.empty_kg
         and is_far(kg, declared, settings.tolerance_kg, settings.tolerance_percent)
     ):
-        findings = (Finding(FAR, Measurement("weight", kg, "kg"), settings.category, settings.severity),)
+        findings = (finding(kg, settings.category, settings.severity),)
     values = {"weight_kg": kg, "net": weight.net, "empty": kg < settings.empty_kg}
     # Two parcels within seconds are two hits.
     return Reading(port.clock.now(), values, findings, raw=raw, distinct=True)

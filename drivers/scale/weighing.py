@@ -34,8 +34,3 @@ class Weighing:
     def unsettle(self) -> None:
         """Begin anew: the load moves, is out of range, or the scale was away."""
         self._last, self._times = None, 0
-
-
-def is_far(weight_kg: float, declared_kg: float, tolerance_kg: float, tolerance_percent: float) -> bool:
-    """Return whether a weight is further from the declared one than the larger of both tolerances."""
-    return abs(weight_kg - declared_kg) > max(tolerance_kg, declared_kg * tolerance_percent / 100)

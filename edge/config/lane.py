@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from drivers.contract import Category, Severity
+
 CONTACT = r"^[^/\s]+/[^/]+$"
 ALWAYS = "always"
 
@@ -45,6 +47,17 @@ class StationToml(_Table):
     within_s: float = Field(default=10, gt=0, le=600, description="how close together")
 
 
+class WeightToml(_Table):
+    """When a parcel's weight is far from the one that its label declares."""
+
+    tolerance_kg: float = Field(default=0.5, ge=0, le=10_000, description="further off than this is a hit")
+    tolerance_percent: float = Field(
+        default=5, ge=0, le=100, description="... or than this share of the declared weight, whichever is more"
+    )
+    category: Category = Field(default=Category.ANOMALY, description="that hit's category (DICOS)")
+    severity: Severity = Field(default=Severity.MEDIUM, description="that hit's severity")
+
+
 class LaneToml(_Table):
     """How the lane's devices see one item after another. Without places and stations nothing is tied together."""
 
@@ -81,6 +94,12 @@ class LaneToml(_Table):
         default_factory=dict,
         examples=[{"gate": {"devices": ["pass-1", "portal-1"]}}],
         description="devices that see one person or thing at a time: a table of devices and within_s",
+    )
+    weight: WeightToml | None = Field(
+        default=None,
+        examples=[{"tolerance_kg": 0.5}],
+        description="compare what a parcel weighs with what its label declares: a table of tolerance_kg and"
+        " tolerance_percent; without it nothing is compared",
     )
     rules: dict[str, bool] = Field(
         default_factory=dict,

@@ -10,13 +10,14 @@ from typing import Any
 from drivers.clock import Stamp
 from drivers.contract import Identity, Observation, Reading, Scan, Severity
 from edge.config import Config, DeviceConfig
-from edge.config.lane import ALWAYS, LaneToml, TeamsToml
+from edge.config.lane import ALWAYS, LaneToml, TeamsToml, WeightToml
 from edge.event import corroboration_body, item_body, picture_body, targeted_body
 from edge.lane.lane import Lane, Seen
 from edge.lane.layout import Contact, Layout, Place, Station
 from edge.lane.rules import CANINE_ALERT, CANINE_CHANGE, OTHER, XRAY_ALARM, XRAY_CLEAR, XRAY_FAINT, Rules, rules
 from edge.lane.signs import KEEP_NS, PICTURES, Sign, Signs, dressed, is_of_person, joined
 from edge.lane.teams import Teams
+from edge.lane.weights import Weights
 from edge.nouns import Decision, Evidence, Hit, Item, Targeted, ThreatReport
 from edge.severity import raised
 
@@ -57,8 +58,11 @@ class Joined:
 class Desk:
     """One lane's findings. For the event loop alone; bounded in number and in age."""
 
-    def __init__(self, lane: Lane, teams: Teams, held: Rules, match: Match, covert: Covert) -> None:
+    def __init__(
+        self, lane: Lane, teams: Teams, held: Rules, match: Match, covert: Covert, weight: WeightToml | None = None
+    ) -> None:
         self.lane = lane
+        self.weights = Weights(lane, weight)
         self.teams = teams
         self._rules = held
         self._match = match
@@ -218,7 +222,7 @@ def desk(config: Config, match: Match, covert: Covert) -> Desk:
     """Return the desk of a lane as it is configured."""
     worn = frozenset(epc.lower() for team in config.teams.team for epc in team.epcs)
     lane = Lane(layout(config.lane), worn=worn)
-    return Desk(lane, Teams(config.teams), rules(config.lane.rules), match, covert)
+    return Desk(lane, Teams(config.teams), rules(config.lane.rules), match, covert, config.lane.weight)
 
 
 def no_lane(match: Match, covert: Covert) -> Desk:

@@ -34,11 +34,14 @@ PRIVATE = [b"DESMARAIS", b"ABC123", b"ERIKSSON", b"ANNA", b"L898903C3", b"740812
 
 
 @asynccontextmanager
-async def appliance(folder: Path, url: str, devices: dict[str, str], teams: str) -> AsyncIterator[Path]:
+async def appliance(
+    folder: Path, url: str, devices: dict[str, str], teams: str = "", lane: str = ""
+) -> AsyncIterator[Path]:
     config, data = folder / "config", folder / "data"
     (config / "devices").mkdir(parents=True)
     (config / "edge.toml").write_text(
         f'[appliance]\nsite = "lfw"\nlane = "t1-l3"\nid = "edge-01"\ndata_dir = "{data}"\n[console]\nurl = "{url}"\n'
+        + lane
     )
     (config / "teams.toml").write_text(teams)
     for name, text in devices.items():
@@ -132,3 +135,31 @@ async def test_what_readers_see_reaches_the_console_and_nobodys_name_does(tmp_pa
         for one in (codes, scale, collar, gate):
             await one.close()
         await asyncio.sleep(0)
+
+
+async def test_a_parcel_that_weighs_twice_what_its_label_declares(tmp_path: Path, broker: Broker):
+    """The label and the scale are two devices at one station: the lane brings them together."""
+    codes, scale = Line(), Scale(Protocol.SICS, Platform(parcel_s=3600, swing_s=0.1, around_kg=12))
+    urls = [f"tcp://127.0.0.1:{await one.listen()}" for one in (codes, scale)]
+    devices = {"codes-1": device("codereader", url=urls[0]), "scale-1": device("scale", url=urls[1])}
+    lane = '[lane.stations.post]\ndevices = ["codes-1", "scale-1"]\nwithin_s = 60\n[lane.weight]\ntolerance_kg = 1\n'
+    try:
+        async with (
+            Listener(broker.port, receipts=True) as listener,
+            appliance(tmp_path / "box", broker.url, devices, lane=lane),
+        ):
+            await listener.wait(
+                lambda: any(m.json.get("weight_kg", 0) > 10 for m in listener.of("reading/scale-1")), 30
+            )
+            await until(lambda: codes.connected, 30)
+            codes.send(b"]C1001061414112345678973301000060\r")  # SSCC, gross weight 6.0 kg
+            await listener.wait(lambda: listener.of("hit/scale-1") and listener.of("reading/codes-1"), 30)
+        hit = listener.of("hit/scale-1")[0].json["data"]
+        (threat,) = hit["threats"]
+        assert threat["label"] == "weight differs from declared"
+        assert threat["measurement"]["value"] == float(Platform(around_kg=12).parcel_kg(0))
+        assert (threat["category"], hit["severity"]) == ("ANOMALY", "medium")
+        assert listener.of("reading/codes-1")[0].json["declared_kg"] == 6.0
+    finally:
+        for one in (codes, scale):
+            await one.close()

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.scale.declared import is_far
 from drivers.scale.frames import Framer, Seen, Weight
 from drivers.scale.nci import NciFramer
 from drivers.scale.sics import SicsFramer
 from drivers.scale.toledo import ToledoFramer
-from drivers.scale.weighing import Weighing, is_far
+from drivers.scale.weighing import Weighing
 from simulators.scale.model import Load
 from simulators.scale.wire import nci, sics, toledo
 
