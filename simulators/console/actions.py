@@ -33,6 +33,7 @@ class Actions:
         reader: Reader,
         desk: Desk,
         poke: Callable[[], None],
+        signed: Callable[[Asked], Asked],
         now_ms: Callable[[], int],
         show_hit: Show,
         show_appliance: Show,
@@ -40,6 +41,7 @@ class Actions:
         self._reader = reader
         self._desk = desk
         self._poke = poke
+        self._signed = signed
         self._now_ms = now_ms
         self._show_hit = show_hit
         self._show_appliance = show_appliance
@@ -111,7 +113,7 @@ class Actions:
         return RedirectResponse(f"/appliance/{site}/{edge}", 303)
 
     def _keep(self, request: Request, asked: Asked, what: str, about: str, detail: str) -> None:
-        self._desk.ask(asked)
+        self._desk.ask(self._signed(asked))
         self._desk.log(asked.made_ms, f"{asked.by} @ {client(request)}", what, about, detail)
         self._poke()
 

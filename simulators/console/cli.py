@@ -15,6 +15,7 @@ import typer
 
 from simulators.console.ingest import Standing
 from simulators.console.mqtt import BrokerAddress, BrokerUrlError
+from simulators.console.seal import CommandKey, Pins, SealError
 from simulators.console.serve import ServeError, Settings, serve
 from simulators.console.store.file import Place, StoreError
 from simulators.console.topics import Topics
@@ -83,6 +84,13 @@ def console(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="So many share the hits (a shared subscription), on one file.")
     ] = 1,
+    pins_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lines of SITE/EDGE FINGERPRINT: hits signed otherwise are refused."),
+    ] = None,
+    command_key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ed25519 key (PEM) that commands are signed with.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")] = False,
     ca_file: Annotated[Path | None, typer.Option(help="Certificates that may vouch for the broker (PEM).")] = None,
     cert_file: Annotated[Path | None, typer.Option(help="This console's certificate (PEM).")] = None,
@@ -108,7 +116,11 @@ def console(
     )
     at = _listen(listen)
     place = Place.of(data or _default_data())
-    settings = Settings(address, at, Topics(_root(root)), place, tuple(allow_host or ()), workers)
+    try:
+        pins, command_key = Pins.read(pins_file), CommandKey(command_key_file) if command_key_file else None
+    except SealError as error:
+        raise typer.BadParameter(str(error)) from error
+    settings = Settings(address, at, Topics(_root(root)), place, tuple(allow_host or ()), workers, pins, command_key)
     if not _is_local(at[0]):
         typer.echo(f"warning: whoever reaches {listen} sees the hits: the page asks nobody who they are", err=True)
     teller = _Teller(json)

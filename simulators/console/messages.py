@@ -131,6 +131,13 @@ class State(Message):
     at: Time
 
 
+class Key(Message):
+    """The public part of an appliance's key, as it shows it."""
+
+    kid: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    pem: Annotated[str, Field(max_length=1000)]
+
+
 class Birth(Message):
     """What an appliance says of itself when it comes; everything but this goes by as it is."""
 
@@ -139,6 +146,7 @@ class Birth(Message):
     session: Annotated[str, Field(max_length=128)] = ""
     at: Time | None = None
     lane: str = ""
+    key: Key | None = None
 
 
 class Device(Message):

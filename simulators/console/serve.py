@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 import uvicorn
@@ -18,10 +18,11 @@ from simulators.console.feed import Feed
 from simulators.console.ingest import Ingest, Standing
 from simulators.console.link import Share
 from simulators.console.mqtt import BrokerAddress
-from simulators.console.store.desk import Desk
+from simulators.console.seal import CommandKey, Pins
+from simulators.console.store.desk import Asked, Desk
 from simulators.console.store.file import Lock, Place, open_writer
 from simulators.console.store.reader import Reader
-from simulators.console.store.writer import Writer
+from simulators.console.store.writer import NO_PINS, Writer
 from simulators.console.topics import Topics
 from simulators.console.web import Pages, application
 
@@ -43,6 +44,15 @@ class Settings:
     place: Place
     allowed_hosts: tuple[str, ...] = ()
     workers: int = 1
+    pins: Pins = NO_PINS
+    command_key: CommandKey | None = None
+
+    def signed(self, asked: Asked) -> Asked:
+        """Return what an officer asked, signed where it is a command and there is a key to sign it with."""
+        if self.command_key is None or asked.kind != "cmd":
+            return asked
+        topic = self.topics.down(asked.site, asked.edge, asked.kind, asked.name)
+        return replace(asked, body=self.command_key.signed(asked.body, topic))
 
 
 class _Server(uvicorn.Server):
@@ -113,7 +123,7 @@ async def serve(settings: Settings, listening: Callable[[str], None], standing: 
             Ingest(
                 settings.broker,
                 settings.topics,
-                Writer(open_writer(settings.place), alone=settings.workers == 1),
+                Writer(open_writer(settings.place), alone=settings.workers == 1, pins=settings.pins),
                 feed.wake,
                 Share(number, settings.workers),
                 _now_ms,
@@ -121,7 +131,17 @@ async def serve(settings: Settings, listening: Callable[[str], None], standing: 
             for number in range(settings.workers)
         ]
         ingest = workers[0]
-        pages = Pages(reader, desk, feed, lambda: ingest.standing, settings.topics.everything, _now_ms, ingest.poke)
+        pages = Pages(
+            reader,
+            desk,
+            feed,
+            lambda: ingest.standing,
+            settings.topics.everything,
+            _now_ms,
+            ingest.poke,
+            settings.signed,
+            settings.pins,
+        )
         config = uvicorn.Config(
             application(pages, settings.allowed_hosts),
             log_level="warning",

@@ -124,6 +124,7 @@ class Card:
     sha256: str
     outcome: str
     told: str
+    trust: str
 
 
 def _targeted(value: Any) -> str:
@@ -195,6 +196,7 @@ def card(row: sqlite3.Row) -> Card:
         sha256=row["sha256"].hex(),
         outcome=text(parsed(row["said"]).get("outcome")),
         told=row["said_state"] or "",
+        trust=row["trust"],
     )
 
 

@@ -25,9 +25,11 @@ from simulators.console.guard import Guard
 from simulators.console.handover import Sources
 from simulators.console.ingest import Standing
 from simulators.console.render import Renderer
+from simulators.console.seal import Pins
 from simulators.console.sheet import packed
-from simulators.console.store.desk import Desk
+from simulators.console.store.desk import Asked, Desk
 from simulators.console.store.reader import EVERYTHING, Cursor, Filter, Mark, Reader
+from simulators.console.store.writer import NO_PINS
 from simulators.console.topics import is_hit_id, is_name
 from simulators.console.view import Filled, card, pretty, question, stamp
 
@@ -56,10 +58,13 @@ class Pages:
         topic: str,
         now_ms: Callable[[], int],
         poke: Callable[[], None],
+        signed: Callable[[Asked], Asked] = lambda asked: asked,
+        pins: Pins = NO_PINS,
     ) -> None:
+        self._pins = pins
         self._reader = reader
         self._desk = desk
-        self._actions = Actions(reader, desk, poke, now_ms, self._hit_page, self._appliance_page)
+        self._actions = Actions(reader, desk, poke, signed, now_ms, self._hit_page, self._appliance_page)
         self._feed = feed
         self._standing = standing
         self._topic = topic
@@ -204,6 +209,8 @@ class Pages:
             device_commands=DEVICE_COMMANDS,
             form=Filled(form),
             refused=refused,
+            keys=self._reader.keys(place.site, place.edge),
+            pin=self._pins.of.get((place.site, place.edge), ""),
         )
         return refusal(html, refused)
 

@@ -35,6 +35,18 @@ CREATE TABLE evidence_part (
   PRIMARY KEY (hit_id, site, edge, part)
 );
 
+-- The keys that appliances showed, the first first; and what a hit's signature made of it.
+CREATE TABLE key (
+  site TEXT NOT NULL,
+  edge TEXT NOT NULL,
+  kid TEXT NOT NULL,
+  pem TEXT NOT NULL,
+  first_ms INTEGER NOT NULL,
+  UNIQUE (site, edge, kid)
+);
+ALTER TABLE hit ADD COLUMN trust TEXT NOT NULL DEFAULT 'unsigned';
+CREATE INDEX hit_unknown ON hit (site, edge, id) WHERE trust = 'unknown';
+
 -- Who looked at or took out what, and what appliances say was done on them: views are logged like edits.
 CREATE TABLE log (
   id INTEGER PRIMARY KEY,

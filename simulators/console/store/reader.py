@@ -181,6 +181,10 @@ class Reader:
                 return body, said["sha256"]
         return None
 
+    def keys(self, site: str, edge: str) -> list[sqlite3.Row]:
+        """Return the keys that an appliance showed, the first first."""
+        return self._all("SELECT kid, first_ms FROM key WHERE site=? AND edge=? ORDER BY first_ms, rowid", (site, edge))
+
     def log(self, about: str = "", limit: int = 100) -> list[sqlite3.Row]:
         """Return who did what to a thing, or to anything, the last first."""
         if about:

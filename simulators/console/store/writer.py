@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from simulators.console import messages, presence
 from simulators.console.intake import Bad, Hit, Other, Part, Said, Thumb, time_ms
-from simulators.console.store import desk
+from simulators.console.seal import Pins
+from simulators.console.store import desk, trust
 from simulators.console.store.sequences import Sequences
 
 HOUR_MS = 3_600_000
@@ -23,6 +24,9 @@ KEEP_CONFLICTS = 1000
 KEEP_DIGESTS_MS = 14 * 24 * HOUR_MS
 
 Message = Hit | Thumb | Part | Said | Bad | Other
+
+
+NO_PINS = Pins({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ class Writer:
     batch can come again.
     """
 
-    def __init__(self, db: sqlite3.Connection, *, alone: bool = True) -> None:
+    def __init__(self, db: sqlite3.Connection, *, alone: bool = True, pins: Pins = NO_PINS) -> None:
         self._db = db
+        self._pins = pins
         self._alone = alone
         self._sequences = Sequences(db)
         self._ledgers: dict[tuple[str, str], str] = {}
@@ -151,7 +156,11 @@ class Writer:
         digest = hit.sha256
         kept = next((sha for rev, sha, _, _ in known if rev == data.rev), None)
         if kept is None:
-            self._new_hit(hit, newest=not known or data.rev > known[-1][0], first=not known)
+            judged = trust.judged(self._db, self._pins, origin.site, origin.edge, hit.payload)
+            if judged == trust.FORGED:
+                self._conflict("forged", hit)
+                return  # whoever sent it, it was not this appliance: no receipt
+            self._new_hit(hit, judged, newest=not known or data.rev > known[-1][0], first=not known)
         elif kept == digest:
             self._batch.tally[hit.at_ms // HOUR_MS, "duplicate"] += 1
         else:
@@ -159,7 +168,7 @@ class Writer:
             digest = kept
         self._batch.receipts.append(Receipt(origin.site, origin.edge, data.hit_id, data.rev, digest.hex()))
 
-    def _new_hit(self, hit: Hit, *, newest: bool, first: bool) -> None:
+    def _new_hit(self, hit: Hit, judged: str, *, newest: bool, first: bool) -> None:
         data, origin = hit.data, hit.origin
         ledger_id = self._ledgers.get((origin.site, origin.edge), "")
         shown_ms = min(hit.observed_ms, hit.at_ms)
@@ -167,10 +176,10 @@ class Writer:
             self._db.execute("UPDATE hit SET latest=0 WHERE hit_id=? AND latest", (data.hit_id,))
         self._db.execute(
             "INSERT INTO hit (hit_id, rev, site, edge, lane, device, severity, ledger_id, seq, shown_ms, arrived_ms,"
-            " latest, sha256, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " latest, sha256, payload, trust) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 *(data.hit_id, data.rev, origin.site, origin.edge, data.lane, data.device, data.severity, ledger_id),
-                *(data.seq, shown_ms, hit.at_ms, int(newest), hit.sha256, hit.payload),
+                *(data.seq, shown_ms, hit.at_ms, int(newest), hit.sha256, hit.payload, judged),
             ),
         )
         if first:
@@ -256,6 +265,9 @@ class Writer:
             "UPDATE appliance SET birth=?, ledger_id=?, lane=? WHERE site=? AND edge=?",
             (said.payload, body.ledger_id, body.lane, site, edge),
         )
+        if body.key is not None:
+            trust.shown(self._db, site, edge, body.key.kid, body.key.pem, said.at_ms)
+            trust.recheck(self._db, self._pins, site, edge)
         self._ledgers[site, edge] = body.ledger_id
         self._settle_numbers()  # numbers that came before any birth must lie there to be adopted
         self._sequences.born(site, edge, body.ledger_id, body.seq_start, said.at_ms)
