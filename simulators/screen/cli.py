@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,10 +14,6 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-SERVER = Path(__file__).with_name("rtsp_server.py")
-SYSTEM_PYTHON = "/usr/bin/python3"
-LISTENS_S = 20.0
 
 _EPILOG = "Example: jaitf-sim screen --listen 127.0.0.1:8554 --act pause:20:5 --act invert:30:4 --json"
 
@@ -140,22 +135,17 @@ def _moments(fps: int, seconds: float, stop: threading.Event) -> Iterator[float]
 
 
 def _serve(shown, port: int, fps: int, seconds: float, as_json: bool, stop: threading.Event) -> None:
-    width, height = shown.layout.size
-    command = [SYSTEM_PYTHON, str(SERVER), *map(str, (width, height, fps, port))]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    from simulators.screen.rtsp import RtspServer
+
+    server = RtspServer(shown.layout.size, fps, port)
     try:
-        bound = server.stdout.readline().strip().decode()
-        if not bound:
-            raise RuntimeError("GStreamer's RTSP server did not start (python3-gi, gir1.2-gst-rtsp-server-1.0, x264?)")
-        url = f"rtsp://127.0.0.1:{bound}/screen"
-        words = {"listening": url, "pid": server.pid, "settings": shown.layout.settings(), "simulated": True}
-        _tell(words, f"simulated screen on {url}", as_json)
+        words = {"listening": server.url, "pid": server.pid, "settings": shown.layout.settings(), "simulated": True}
+        _tell(words, f"simulated screen on {server.url}", as_json)
         truth = _Truth(shown, as_json)
         for at_s in _moments(fps, seconds, stop):
-            server.stdin.write(shown.picture(at_s).tobytes())
+            if not server.alive:
+                raise RuntimeError("the RTSP server has ended")
+            server.show(shown.picture(at_s))
             truth.tell(at_s)
-    except BrokenPipeError:
-        raise RuntimeError("the RTSP server has ended") from None
     finally:
-        server.kill()
-        server.wait()
+        server.close()
