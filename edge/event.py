@@ -126,7 +126,14 @@ class EventWriter:
         self.identity = identity
         self._clock_state = clock_state
 
-    def hit(self, hit: Hit, seq: int, committed: Stamp, evidence: EvidenceBody | None) -> bytes:
+    def hit(
+        self,
+        hit: Hit,
+        seq: int,
+        committed: Stamp,
+        evidence: EvidenceBody | None,
+        report_sha256: str | None = None,
+    ) -> bytes:
         """Return the event of a hit, unsealed: of many threats the strongest are named, never half of one.
 
         With its seal it has at most 8 KiB. The observation's age is taken from the monotonic clock, so that a wall
@@ -167,6 +174,7 @@ class EventWriter:
                 covert=hit.covert or None,
                 model=model_body(report.model),
                 evidence=evidence,
+                report_sha256=report_sha256,
             )
             event = HitEvent(
                 id=f"{hit.hit_id}:{hit.rev}",

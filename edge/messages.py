@@ -203,6 +203,7 @@ class HitData(Message):
     covert: Literal[True] | None = Absent
     model: ModelBody | None
     evidence: EvidenceBody | None
+    report_sha256: Digest | None = Absent
     # The seal is put on last, and stands last: edge/ledger/chain.py.
     chain: ChainBody | None = Absent
     signature: SignatureBody | None = Absent

@@ -54,11 +54,14 @@ def verify(
         findings = verify_package(file, key)
     else:
         from edge.config.load import find, load
+        from edge.evidence.agree import disagreements
         from edge.evidence.rows import bad_signatures, broken_links, changed_files, unburied, wrong_acts
 
         data_dir = load(find(config)).appliance.data_dir
         findings = [Finding(False, problem) for problem in broken_links(data_dir)]
         findings = findings or [Finding(True, "the ledger's chain is whole")]
+        apart = [Finding(False, problem) for problem in disagreements(data_dir)]
+        findings += apart or [Finding(True, "the tables say what the chains say")]
         forged = [Finding(False, problem) for problem in bad_signatures(data_dir)]
         findings += forged or [Finding(True, "every signed hit carries this appliance's signature")]
         acts = [Finding(False, problem) for problem in wrong_acts(data_dir)]

@@ -22,6 +22,7 @@ PACKAGE = "org.jaitf.edge.evidence.v1"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 KEY = "key.pem"
+REPORT = "report.json"
 CUSTODY = "custody.jsonl"
 DISPOSITIONS = "dispositions.jsonl"
 DISPOSITION = "disposition"
@@ -71,7 +72,7 @@ def packed(data_dir: Path, hit_id: str, clock: Clock, by: str) -> tuple[dict[str
 
 def _files(data_dir: Path, rows: list[HitRow]) -> dict[str, bytes]:
     last = rows[-1]
-    files = {"hit.json": last.payload}
+    files = {"hit.json": last.payload, REPORT: last.report_text.encode()}
     for row in rows[:-1]:
         files[f"revisions/hit.{row.rev}.json"] = row.payload
     for row in rows:

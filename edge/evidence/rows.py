@@ -12,7 +12,7 @@ from typing import Any
 
 from drivers.errors import StoreError
 from edge.ledger import acts
-from edge.ledger.chain import FIRST_LINK, Row
+from edge.ledger.chain import COLUMNS, FIRST_LINK, Row
 from edge.ledger.room import PURGE
 from edge.ledger.store import FILE, connect_read_only
 from edge.signing import SigningKey, event_holds
@@ -27,6 +27,7 @@ class HitRow:
     rev: int
     payload: bytes
     report: dict[str, Any]
+    report_text: str
     raw: bytes
     evidence: str | None
     path: str | None
@@ -90,7 +91,9 @@ def _row(  # one parameter a column, in the query's order
     link: bytes,
 ) -> HitRow:
     whole = json.loads(report)
-    return HitRow(seq, hit_id, rev, payload, whole, raw or b"", evidence, path, media_type, purged_ns, prev, link)
+    return HitRow(
+        seq, hit_id, rev, payload, whole, report, raw or b"", evidence, path, media_type, purged_ns, prev, link
+    )
 
 
 def changed_files(data_dir: Path) -> Iterator[str]:
@@ -142,15 +145,15 @@ def broken_links(data_dir: Path) -> Iterator[str]:
     try:
         start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
         expected_seq, prev = start, FIRST_LINK
-        query = "SELECT seq, hit_id, rev, payload, raw, evidence, prev, hash FROM hit WHERE seq >= ? ORDER BY seq"
-        for seq, hit_id, rev, payload, raw, evidence, row_prev, row_hash in db.execute(query, (start,)):
-            if seq != expected_seq:
+        query = f"SELECT {', '.join(COLUMNS)} FROM hit WHERE seq >= ? ORDER BY seq"
+        for row in (Row(*found) for found in db.execute(query, (start,))):
+            if row.seq != expected_seq:
                 yield f"hit {expected_seq}: missing"
-            if row_prev != prev:
-                yield f"hit {seq}: does not follow the hit before it"
-            if not Row(seq, hit_id, rev, payload, raw, evidence, row_prev, row_hash).as_committed():
-                yield f"hit {seq}: changed since it was committed"
-            expected_seq, prev = seq + 1, row_hash
+            if row.prev != prev:
+                yield f"hit {row.seq}: does not follow the hit before it"
+            if not row.as_committed():
+                yield f"hit {row.seq}: changed since it was committed"
+            expected_seq, prev = row.seq + 1, row.hash
     except sqlite3.DatabaseError as error:
         yield f"the ledger cannot be read: {error}"
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.errors import EdgeError
-from edge.evidence.export import CUSTODY, DISPOSITION, DISPOSITIONS, KEY, PACKAGE, SIGNATURE, SUMS
+from edge.evidence.export import CUSTODY, DISPOSITION, DISPOSITIONS, KEY, PACKAGE, REPORT, SIGNATURE, SUMS
 from edge.ledger.acts import act_link
 from edge.ledger.chain import chain_link
 from edge.signing import event_holds, fingerprint, is_signed
@@ -105,6 +105,9 @@ def _check_hit(files: dict[str, bytes]) -> list[Finding]:
     chain = manifest["chain"]
     link = chain_link(bytes.fromhex(chain["prev"]), files["hit.json"], raw, evidence["sha256"] if evidence else None)
     findings.append(Finding(link.hex() == chain["hash"], "the hit is the one in the appliance's chain"))
+    if "report_sha256" in data:
+        report = hashlib.sha256(files.get(REPORT, b"")).hexdigest()
+        findings.append(Finding(report == data["report_sha256"], f"{REPORT} is the verdict that the hit names"))
     if "signature" in data:
         findings.append(Finding(event_holds(files[KEY], files["hit.json"]), f"the hit is signed by {KEY}"))
     return findings

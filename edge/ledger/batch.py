@@ -157,9 +157,10 @@ class Batch:
         digest = self._digests.get(id(record))
         body = self._evidence_row(hit.evidence, digest, committed.wall_ns, record.thumb is not None and not self._lean)
         seq = self._seq + 1
-        event = self._events.hit(hit, seq, committed, body)
+        report = report_json(hit)
+        event = self._events.hit(hit, seq, committed, body, hashlib.sha256(report.encode()).hexdigest())
         named = (hit.hit_id, hit.rev, hit.device, hit.item.scan_id, hit.observed.wall_ns, committed.wall_ns)
-        return self._insert_hit(named, event, report_json(hit), hit.raw, digest)
+        return self._insert_hit(named, event, report, hit.raw, digest)
 
     def _insert_hit(self, named: tuple[Any, ...], event: bytes, report: str, raw: bytes, digest: str | None) -> int:
         """Seal an event and insert its row; `named` is hit_id, rev, device, scan_id, observed_ns, committed_ns."""

@@ -16,6 +16,7 @@ from edge.signing import SealError, SigningKey, event_signature
 
 FIRST_LINK = bytes(32)
 _ZEROS = b"0" * 64
+_REPORT = re.compile(rb',"report_sha256":"([0-9a-f]{64})"')
 _SEAL = re.compile(
     rb',"chain":\{"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}'
     rb'(,"signature":\{"alg":"EdDSA","kid":"[0-9a-f]{64}","value":"[A-Za-z0-9_-]{86}"\})?\}\}\Z'
@@ -60,6 +61,7 @@ class Row:
     evidence: str | None
     prev: bytes
     hash: bytes
+    report: str | None = None
 
     def as_committed(self) -> bool:
         """Return whether the row is as it was committed: its link fits its bytes, and its names are the event's."""
@@ -67,11 +69,16 @@ class Row:
         seal = _SEAL.search(self.payload)
         if seal and seal.groups()[:2] != (self.prev.hex().encode(), self.hash.hex().encode()):
             return False
+        if (report := _REPORT.search(self.payload)) and not self._reports(report[1].decode()):
+            return False
         try:
             link = chain_link(self.prev, self.payload, self.raw or b"", self.evidence)
         except ValueError:  # the digest of its evidence is none
             return False
         return link == self.hash and named in self.payload
+
+    def _reports(self, digest: str) -> bool:
+        return self.report is None or hashlib.sha256(self.report.encode()).hexdigest() == digest
 
 
 COLUMNS = tuple(Row.__slots__)

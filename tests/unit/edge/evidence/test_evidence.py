@@ -79,6 +79,7 @@ def test_a_package_holds_all_that_proves_a_hit(data_dir: Path) -> None:
         "custody.jsonl",
         "dispositions.jsonl",
         "manifest.json",
+        "report.json",
         "key.pem",
         "SHA256SUMS",
         "SHA256SUMS.sig",
@@ -167,10 +168,11 @@ def test_a_key_that_others_may_read_is_refused(data_dir: Path) -> None:
     [
         "UPDATE hit SET payload = CAST(replace(payload, 'high', 'low ') AS BLOB) WHERE seq = 1",
         "UPDATE hit SET raw = x'0002' WHERE seq = 2",
+        "UPDATE hit SET report = replace(report, '0.9', '0.8') WHERE seq = 1",
         "DELETE FROM hit WHERE seq = 2",
         "UPDATE hit SET seq = CASE seq WHEN 2 THEN 30 WHEN 3 THEN 2 END WHERE seq IN (2, 3)",
     ],
-    ids=["a payload changed", "raw bytes changed", "a row removed", "rows reordered"],
+    ids=["a payload changed", "raw bytes changed", "a verdict changed", "a row removed", "rows reordered"],
 )
 def test_a_ledger_that_was_tampered_with_is_found(data_dir: Path, harm: str) -> None:
     assert list(broken_links(data_dir)) == []
