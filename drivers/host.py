@@ -113,10 +113,14 @@ class SocketPort:
                 raise CoreGone
             for message in decoder.feed(data):
                 if isinstance(message, wire.Order) and self.on_order:
-                    self.on_order({name: Output(one.on, one.rest) for name, one in message.outputs.items()})
+                    self.on_order(_outputs(message))
                 answer = self._waiting.get(message.number) if isinstance(message, wire.Answer) else None
                 if isinstance(message, wire.Answer) and answer and not answer.done():
                     answer.set_result(Screened(message.outcome, message.verdict))
+
+
+def _outputs(order: wire.Order) -> dict[str, Output]:
+    return {name: Output(one.on, one.rest) for name, one in order.outputs.items()}
 
 
 async def _beat(port: SocketPort, driver: Driver) -> None:
@@ -150,6 +154,7 @@ async def _serve(sock: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     decoder = wire.Decoder()
     start: wire.Start | None = None
+    order: wire.Order | None = None
     while start is None:
         data = await loop.sock_recv(sock, READ_BYTES)
         if not data:
@@ -157,10 +162,14 @@ async def _serve(sock: socket.socket) -> None:
         for message in decoder.feed(data):
             if isinstance(message, wire.Start):
                 start = message
+            elif isinstance(message, wire.Order):  # right behind it
+                order = message
     info = registry.available()[start.driver]
     driver = registry.make(info, registry.settings_class(info).model_validate(start.settings))
     port = SocketPort(start.device, sock, Path(start.state_dir), start.window, SystemClock())
     port.on_order = driver.order
+    if order:
+        driver.order(_outputs(order))
     await port.write(wire.Hello(driver=info.name, version="1"))
     async with asyncio.TaskGroup() as group:
         group.create_task(port.listen(decoder))

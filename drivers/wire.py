@@ -265,7 +265,7 @@ def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
                 _FindingHead(
                     label=f.label,
                     measurement=_MeasurementHead(
-                        name=f.measurement.name, value=f.measurement.value, unit=f.measurement.unit
+                        name=f.measurement.name, value=_said(f.measurement.value), unit=f.measurement.unit
                     ),
                     category=f.category,
                     severity=f.severity,
@@ -281,6 +281,15 @@ def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
             parts=[len(observation.raw)],
         )
     return _frame(head.model_dump_json().encode(), parts)
+
+
+def _said(value: float | int | str | bool) -> float | int | str | bool:
+    """Return a measured value as JSON has it: an alarm is not lost because its number is none, or too long a one."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return float(value)
+    return value
 
 
 def _frame(head: bytes, parts: list[memoryview]) -> list[bytes | memoryview]:

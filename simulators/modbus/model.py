@@ -136,13 +136,14 @@ class Contacts:
     """A remote I/O module with the ioLogik E1200 map, `inputs` contacts of it, and six relays.
 
     Contact 0 gives a pulse of `pulse_s` every `every_s`, contact 1 every third of those, contact 2 (a button) every
-    seventh; its counters count them all, however short they are. What the contacts at rest are is `resting`.
+    seventh; its counters count them all, however short they are. At rest those
+    of `resting` are closed: the walk-through detector and the emergency stop are wired so.
     """
 
     every_s: float = 2.0
     pulse_s: float = 0.005
     inputs: int = 16
-    resting: int = 0
+    resting: int = 0b1001
     coils: int = 6
     kept: range = range(0)
 

@@ -336,6 +336,18 @@ def test_a_driver_learns_at_once_that_its_observation_does_not_fit(observation: 
         wire.encode(wire.Offer(number=1, observation=observation))
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf"), (2**60, float(2**60)), (1.5, 1.5), (True, True)],
+)
+def test_an_alarm_is_not_lost_because_its_number_is_none(value: Any, said: Any) -> None:
+    alarm = Reading(Stamp(1, 1), {}, (Finding("level", Measurement("level", value)),))
+    (offer,) = wire.Decoder().feed(b"".join(wire.encode(wire.Offer(number=1, observation=alarm))))
+    assert isinstance(offer, wire.Offer) and isinstance(offer.observation, Reading)
+    got = offer.observation.findings[0].measurement.value
+    assert (got, type(got)) == (said, type(said))
+
+
 def test_picture_data_is_not_copied() -> None:
     data = bytearray(4)
     parts = wire.encode(
