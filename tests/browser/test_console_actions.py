@@ -59,7 +59,7 @@ def test_a_seizure_with_its_particulars_by_keyboard(visit: Visit, appliance: App
     page.locator(".said summary").click()
     page.locator("select[name=commodity]").select_option("cocaine")
     page.locator("input[name=quantity]").fill("beaucoup")
-    page.locator("input[name=officer]").fill("agent 7")
+    page.locator("input[name=officer]:visible").fill("agent 7")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("Nombre inutilisable : beaucoup")
     page.locator("input[name=quantity]").fill("1,241")
