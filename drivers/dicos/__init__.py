@@ -1,6 +1,38 @@
-"""Scanners that store their pictures by C-STORE: DICOS images, in DICOM's dialect and in DICOS's own."""
+"""Scanners that store their pictures by C-STORE: DICOS images, in DICOM's dialect and in DICOS's own.
+
+For other programs it is a small library as well: `read_dataset`, `read_pictures`, `write_image`, `write_report` and
+`validate`, with `Image`, `Report`, `PotentialThreat` and `Problem`; see `drivers.dicos.library` and the README.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from drivers.contract import DriverInfo
+
+if TYPE_CHECKING:
+    from drivers.dicos.library import (
+        Image,
+        PotentialThreat,
+        Problem,
+        Report,
+        read_dataset,
+        read_pictures,
+        validate,
+        write_image,
+        write_report,
+    )
+
+__all__ = [
+    "DRIVER",
+    "Image",
+    "PotentialThreat",
+    "Problem",
+    "Report",
+    "read_dataset",
+    "read_pictures",
+    "validate",
+    "write_image",
+    "write_report",
+]
 
 DRIVER = DriverInfo(
     name="dicos",
@@ -22,3 +54,12 @@ scanner. Without `tls` the protocol is not encrypted: keep scanner and appliance
 each item go to a workstation where `tdr_to` names one.
 """,
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Return a part of the library; imported late, for the list of drivers must load no driver's libraries."""
+    if name in __all__:
+        from drivers.dicos import library
+
+        return getattr(library, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,8 +30,8 @@ def validate(
     json: output.JsonOption = False,
 ) -> None:
     """Say what keeps a file from being DICOS: tag, attribute, problem. Exit status 1 where there is anything."""
-    from drivers.dicos.validate import Problem
-    from drivers.dicos.validate import validate as problems_of
+    from drivers.dicos.validator import Problem
+    from drivers.dicos.validator import validate as problems_of
 
     wrong = 0
     for file in files:

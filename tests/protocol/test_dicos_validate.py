@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from drivers.contract import Category
 from drivers.dicos import modules, tdr
 from drivers.dicos.modules import Attribute
-from drivers.dicos.validate import validate
+from drivers.dicos.validator import validate
 from simulators.bodyscanner.model import Anomaly, Passage
 from simulators.bodyscanner.wire import report
 from simulators.xray import make_scan

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from drivers.dicos.validate import validate
+from drivers.dicos.validator import validate
 from edge.cli.dicos import app
 from simulators.bodyscanner.wire import picture
 from tests.dicosfiles import made
