@@ -98,6 +98,8 @@ class _Lane:
         self._options = options
         self._tell = tell
         self._devices = LANES[options.lane]
+        self._early: list[Heard] | None = []
+        """Hits of devices that were up before the others; they are told behind the address."""
         self._children: list[Child] = []
         self._watch: Watch | None = None
         self._ended: asyncio.Queue[tuple[Child, int]] = asyncio.Queue()
@@ -140,6 +142,9 @@ class _Lane:
         await self._callers(ports, seed)
         self._tell.progress(f": ready in {time.monotonic() - started:.1f} s\n")
         self._tell.address(page)
+        early, self._early = self._early or [], None
+        for heard in early:
+            self._tell.hit(heard)
         # The task is awaited too: what goes wrong in it, such as a closed standard output, ends the demo.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(following, self._options.seconds)
@@ -244,7 +249,7 @@ class _Lane:
                 if (key := (data["hit_id"], data["rev"])) not in seen:
                     seen.add(key)
                     self.hits += 1
-                    self._tell.hit(heard)
+                    (self._early.append if self._early is not None else self._tell.hit)(heard)
 
 
 def free_port() -> int:
