@@ -1,7 +1,8 @@
 """Draws the bags of one simulated scanner: ordinary ones to adapt to, and others, with and without threats, to judge.
 
-Run as `python -m benchmarks.adaptation FOLDER [--scanner warm|cold|counts] [--bags N] [--judged N]`, then
+Run as `python -m benchmarks.adaptation FOLDER [--scanner warm|cold|counts|rough] [--bags N] [--judged N]`, then
 `jaitf-edge model adapt --benign FOLDER/ordinary` and `model evaluate` on `drawn`, `scanned` and `multiplied`.
+`counts` are 16-bit counts of the high energy; `rough` the same of another, rougher generator of bags, `drawn` alone.
 
 The displays here are not of the simulator's family of palettes, so that what adaptation searches its looks in does not
 hold them. Three ways of adding the same threats, none of which adaptation uses: `drawn` is packed with the bag,
@@ -18,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from inference.training.bags import HABITS, bag, write
 from simulators.xray import make_insert, make_scene
 from simulators.xray.physics import Detector, beam, expose
 
@@ -114,17 +116,44 @@ def judged(scanner: Scanner, folders: dict[str, Path], seed: int) -> dict[str, l
     return labels
 
 
+def rough(ordinary: Path, drawn: Path, bags: int, count: int) -> list[dict[str, object]]:
+    """Write rough bags, and rough bags with and without a pistol; return the labels of these."""
+
+    def picture(number: int, threat: bool) -> tuple[np.ndarray, tuple[int, int, int, int] | None]:
+        chance = np.random.default_rng(number)
+        made = bag(chance, threat, COLUMNS)
+        written = write(made, HABITS[0], np.random.default_rng(number))
+        return np.frombuffer(written.data, np.uint16).reshape(written.rows, written.columns), made.threat
+
+    for number in range(FIRST_ORDINARY, FIRST_ORDINARY + bags):
+        save(ordinary / f"{number}.png", picture(number, False)[0])
+    labels: list[dict[str, object]] = []
+    for number in range(FIRST_JUDGED, FIRST_JUDGED + count):
+        for threat in (False, True):
+            file = f"{number}-{threat:d}.png"
+            values, box = picture(number, threat)
+            save(drawn / file, values)
+            threats = [{"label": "pistol", "category": "PI", "box": list(box)}] if box else []
+            labels.append({"file": file, "bag": str(number), "threats": threats})
+    return labels
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--scanner", choices=(*DISPLAYS, "counts"), default="warm")
+    parser.add_argument("--scanner", choices=(*DISPLAYS, "counts", "rough"), default="warm")
     parser.add_argument("--bags", type=int, default=100)
     parser.add_argument("--judged", type=int, default=80)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    scanner = Scanner(args.scanner, args.seed)
     ordinary = args.folder / "ordinary"
     ordinary.mkdir(parents=True, exist_ok=True)
+    if args.scanner == "rough":
+        (args.folder / "drawn").mkdir(exist_ok=True)
+        made = rough(ordinary, args.folder / "drawn", args.bags, args.judged)
+        (args.folder / "drawn" / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in made))
+        return
+    scanner = Scanner(args.scanner, args.seed)
     for number in range(args.bags):
         seed = FIRST_ORDINARY + args.seed * 10_000 + number
         save(ordinary / f"{seed}.png", scanner.scan(make_scene(seed, None, ROWS, COLUMNS).maps, seed))
