@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime
 from typing import ClassVar
 
 from drivers.clock import Stamp
-from drivers.codereader.codec import Button, Found, Interpreter, Part
+from drivers.codereader.codec import BagTag, BoardingPass, Button, Found, Interpreter, Other, Part
 from drivers.codereader.keys import KeyDecoder, code_of
 from drivers.codereader.mrz import Document
+from drivers.codereader.parcel import Parcel
 from drivers.codereader.reading import reading_of
 from drivers.codereader.repeats import Repeats
 from drivers.codereader.settings import HID, CodereaderSettings
@@ -29,6 +30,15 @@ WELL_CODES, COMPLAINT_S = 3, 60.0
 DOCUMENT_S = 60.0
 #: How long a probe waits for somebody to have a code read.
 PROBE_S = 3.0
+
+_WORDS: dict[type[Found], str] = {
+    BagTag: "a bag tag",
+    BoardingPass: "a boarding pass",
+    Parcel: "a parcel",
+    Document: "a travel document",
+    Button: "a button",
+    Other: "none that is looked for",
+}
 
 Facts = dict[str, str | int | float | bool]
 
@@ -173,7 +183,7 @@ class CodereaderDriver(Driver):
             for heard in ears.feed(data):
                 found = heard if isinstance(heard, Button) else interpreter.take(heard, loop.time(), date.today())
                 if not isinstance(found, Part):
-                    return f"a code came: {type(found).__name__}"
+                    return f"a code came: {_WORDS[type(found)]}"
         if ears.splitter.waiting:
             return f"bytes came, but no code ended; is the reader set to send {self._settings.end} after each?"
         return None

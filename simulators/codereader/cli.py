@@ -20,7 +20,7 @@ from simulators.line import Line
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _EPILOG = "Example: jaitf-sim codereader --pty /tmp/codes --kinds tag,pass,document --forged-every 3"
-_KINDS = ("tag", "pass", "parcel", "document")
+_KINDS = ("tag", "pass", "parcel", "label", "document")
 _KEY_F1 = 59
 
 

@@ -50,12 +50,19 @@ def postal_item(serial: int, service: str = "RR", country: str = "TG") -> str:
     return f"{service}{digits}{0 if rest == 10 else 5 if rest == 11 else rest}{country}"
 
 
+def sscc(serial: int) -> str:
+    """Return a serial shipping container code of GS1's example company, with its check digit."""
+    digits = f"10614141{serial:09d}"
+    odd, even = (sum(map(int, digits[start::2])) for start in (0, 1))
+    return f"{digits}{-(3 * odd + even) % 10}"
+
+
 @dataclass(frozen=True)
 class Desk:
     """What comes before the reader, by number; the same `seed` gives the same.
 
-    `kinds` in turn: tag, pass, parcel, document. Every so many documents one is `forged`: a digit of its number is
-    another than its check digits say.
+    `kinds` in turn: tag, pass, parcel, label, document. Every so many documents one is `forged`: a digit of its
+    number is another than its check digits say.
     """
 
     seed: int = 1
@@ -78,6 +85,9 @@ class Desk:
             return (("L0", text),)
         if kind == "parcel":
             return (("C0", postal_item(chance.randrange(100_000_000))),)
+        if kind == "label":
+            declared_kg = 12.0 * chance.uniform(0.97, 1.03)
+            return (("C1", f"00{sscc(number)}3302{round(declared_kg * 100):06d}"),)
         return tuple(("o1", line) for line in self.document(number))
 
     def document(self, number: int) -> tuple[str, str]:

@@ -321,7 +321,7 @@ async def test_a_probe_says_what_kind_of_code_came_and_not_which(keyboard, tmp_p
     keyboard.send(typed("]L0M1DESMARAIS/LUC       EABC123 YULFRAAC 0834 226F001A0025 100\r"))
     found = await driver(f"hid://{tmp_path}/event0").probe(5)
     assert found.ok
-    assert found.sample == "a code came: BoardingPass"
+    assert found.sample == "a code came: a boarding pass"
     silent = await driver(f"hid://{tmp_path}/event0").probe(0.1)
     assert silent.ok
     assert "no code came" in (silent.sample or "")
@@ -347,6 +347,19 @@ async def test_a_probe_says_what_kind_of_code_came_and_not_which(keyboard, tmp_p
 def test_wrong_settings_are_refused_with_words(settings, words):
     with pytest.raises(ValueError, match=words):
         CodereaderSettings.model_validate(settings)
+
+
+async def test_a_labels_number_and_declared_weight(port):
+    desk = Desk(kinds=("label",))
+    async with on_a_line() as (line, url), running(driver(url, aim_required=True), port):
+        await port.until(lambda: line.connected)
+        for number in range(5):
+            line.send(said(desk.codes(number), aim=True).encode())
+        await port.until(lambda: len(port.readings) == 5)
+    for number, reading in enumerate(port.readings):
+        ((_, text),) = desk.codes(number)
+        assert reading.identities == (Identity(IdKind.PARCEL, text[2:20]),)
+        assert reading.values["declared_kg"] == int(text[24:]) / 100
 
 
 def test_the_desk_is_the_same_for_the_same_seed():

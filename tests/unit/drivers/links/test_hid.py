@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
-from drivers.errors import LinkDenied, LinkError, LinkLost, LinkTimeout
+from drivers.errors import LinkBusy, LinkDenied, LinkError, LinkLost, LinkTimeout
 from drivers.links.hid import open_hid, path_of
 from simulators.codereader.wire import Keyboard, typed
 
@@ -60,11 +62,48 @@ def test_what_is_no_input_device_is_refused_with_words(tmp_path):
             open_hid(f"hid://{path}")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_device_of_another_group_is_denied(tmp_path):
-    (tmp_path / "event0").touch(mode=0)
-    with pytest.raises(LinkDenied, match="group"):
-        open_hid(f"hid://{tmp_path}/event0")
+@pytest.fixture
+def character_device():
+    """A terminal stands in for an input device as far as the file system goes; the kernel's answers are the test's."""
+    master, slave = os.openpty()
+    yield os.ttyname(slave)
+    os.close(master)
+    os.close(slave)
+
+
+async def test_a_device_is_grabbed_and_says_its_name(character_device, monkeypatch):
+    asked = []
+
+    def ioctl(fd, request, argument):
+        asked.append((request, argument))
+        return b"Honeywell Scanner\0".ljust(256, b"\0") if isinstance(argument, bytes) else 0
+
+    monkeypatch.setattr("drivers.links.hid.fcntl.ioctl", ioctl)
+    stream = open_hid(f"hid://{character_device}")
+    stream.close()
+    assert stream.name == "Honeywell Scanner"
+    # As linux/input.h has them on 64-bit machines: EVIOCGNAME(256), EVIOCGRAB.
+    assert asked == [(0x81004506, bytes(256)), (0x40044590, 1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.EBUSY, LinkBusy, "grabbed"),
+        (errno.ENODEV, LinkLost, "plugged in"),
+        (errno.EPERM, LinkDenied, "group"),
+        (errno.ENOTTY, LinkLost, "not an input device"),
+    ],
+)
+def test_what_the_kernel_refuses_is_said_in_words(character_device, monkeypatch, number, kind, words):
+    def ioctl(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("drivers.links.hid.fcntl.ioctl", ioctl)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(kind, match=words):
+        open_hid(f"hid://{character_device}")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("url", ["hid://dev/input/event0", "hid:///", "serial:///dev/ttyS0", "hid:///dev/x?baud=1"])
