@@ -52,14 +52,12 @@ def test_control_characters():
     assert text_of(record(1, 97, 1) + stroke(2)) == UNKNOWN
 
 
-@given(st.text(alphabet=[chr(n) for n in range(32, 127)] + ["\r"], max_size=60), st.data())
-def test_what_is_typed_is_read_however_the_bytes_come(text, data):
+@given(st.text(alphabet=[chr(n) for n in range(32, 127)] + ["\r"], max_size=60), st.integers(1, 100))
+def test_what_is_typed_is_read_however_the_bytes_come(text, size):
     records = typed(text)
     decoder, found = KeyDecoder(Layout.US), ""
-    while records:
-        size = data.draw(st.integers(1, min(len(records), 100)))
-        found += "".join(press.text for press in decoder.feed(records[:size]))
-        records = records[size:]
+    for start in range(0, len(records), size):
+        found += "".join(press.text for press in decoder.feed(records[start : start + size]))
     assert found == text
 
 
