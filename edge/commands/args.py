@@ -10,7 +10,7 @@ from edge.config.model import DEVICE_NAME
 from edge.down import Digest, HitId
 
 MAX_CONFIG_FILES = 200
-MAX_SHADOW_SCANS = 10_000
+MAX_SHADOW_SCANS = 100_000
 
 DeviceName = Annotated[str, Field(pattern=DEVICE_NAME, max_length=63)]
 ConfigFile = Annotated[str, Field(pattern=r"^(edge|devices/[a-z0-9][a-z0-9_-]{0,62})\.toml$")]

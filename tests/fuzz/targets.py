@@ -11,7 +11,8 @@ from drivers import wire
 from drivers.clock import Stamp
 from drivers.contract import Scan
 from drivers.errors import ProtocolError
-from edge.down import Receipt
+from edge.down import Command, Disposition, Receipt, Targets
+from edge.signing import SealError, canonical
 
 AT = Stamp(1_700_000_000_000_000_000, 1)
 
@@ -25,6 +26,25 @@ def child_wire(data: bytes) -> None:
 def receipt(data: bytes) -> None:
     """What the console sends on `down/receipt`."""
     Receipt.model_validate_json(data)
+
+
+def command(data: bytes) -> None:
+    """What the console sends on `down/cmd/...`: the envelope, and what a signature would be over."""
+    for read in (canonical, Command.model_validate_json):
+        try:
+            read(data)
+        except (ValidationError, SealError):
+            continue
+
+
+def disposition(data: bytes) -> None:
+    """What the console sends on `down/disposition`."""
+    Disposition.model_validate_json(data)
+
+
+def targets(data: bytes) -> None:
+    """What the console sends on `down/targets`."""
+    Targets.model_validate_json(data)
 
 
 def export_file(data: bytes) -> None:
@@ -147,6 +167,9 @@ def _whole(pictures: Iterable[object]) -> None:
 TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] = {
     "child-wire": (child_wire, (ProtocolError,)),
     "receipt": (receipt, (ValidationError,)),
+    "command": (command, ()),
+    "disposition": (disposition, (ValidationError,)),
+    "targets": (targets, (ValidationError,)),
     "export-file": (export_file, (ProtocolError,)),
     "dicom-file": (dicom_file, (ProtocolError,)),
     "llrp": (llrp, (ProtocolError,)),

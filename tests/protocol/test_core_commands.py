@@ -1,9 +1,12 @@
 """Commands to `jaitf-edge run` itself, as a process with devices, over a real broker."""
 
 import json
+import subprocess
+import zipfile
 
 import pytest
 
+from edge.signing import event_holds, fingerprint
 from tests.consoleside import Sender, command, reply
 from tests.mqtt import Listener
 from tests.protocol.test_core_run import Box
@@ -70,3 +73,52 @@ async def test_what_a_console_asks_of_a_running_box(lane):
     assert set(me.family()) != set(before)
     audited = [m.json["what"] for m in listener.of("audit")]
     assert {"device.enable", "device.restart"} <= set(audited)
+
+
+async def test_hits_of_a_running_box_are_signed_by_the_key_of_its_birth_and_form_a_chain(lane):
+    me, listener, _ = lane
+    birth = (await listener.first("birth")).json
+    await listener.wait(lambda: len(listener.of("hit/")) >= 3)
+    messages = {m.json["data"]["seq"]: m for m in listener.of("hit/")}
+    pem = birth["key"]["pem"].encode()
+    assert birth["key"]["kid"] == fingerprint(pem)
+    before = None
+    for seq in sorted(messages):
+        assert event_holds(pem, messages[seq].payload)
+        assert not event_holds(pem, messages[seq].payload.replace(b'"low"', b'"high"').replace(b'"medium"', b'"low"'))
+        chain = messages[seq].json["data"]["chain"]
+        assert before is None or chain["prev"] == before
+        before = chain["hash"]
+    ran = subprocess.run(**me.command("evidence", "verify", "--json"), capture_output=True, text=True, check=False)
+    findings = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert (ran.returncode, all(finding["ok"] for finding in findings)) == (0, True)
+    assert len(findings) >= 5
+
+
+async def test_an_export_beside_a_running_box_is_written_down_and_told(lane, tmp_path):
+    me, listener, _ = lane
+    hit_id = listener.hits()[0]["hit_id"]
+    out = tmp_path / "hit.zip"
+    ran = subprocess.run(
+        **me.command("evidence", "export", hit_id, "--out", str(out)), capture_output=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    told = await listener.wait(lambda: [m.json for m in listener.of("audit") if m.json["what"] == "evidence export"])
+    assert json.loads(told[0]["detail"])["hit_id"] == hit_id
+    again = subprocess.run(
+        **me.command("evidence", "export", hit_id, "--out", str(tmp_path / "again.zip")), check=False
+    )
+    assert again.returncode == 0
+    with zipfile.ZipFile(tmp_path / "again.zip") as package:
+        custody = [json.loads(line) for line in package.read("custody.jsonl").splitlines()]
+    assert [act["kind"] for act in custody] == ["export"]
+    assert json.loads(custody[0]["body"])["file"] == "hit.zip"
+
+
+async def test_a_list_of_console_keys_that_names_nobody_is_a_configuration_error(tmp_path, broker):
+    me = Box(tmp_path / "box", broker.url, **{"counter-1": {"count": 1}})
+    (tmp_path / "keys.pem").write_text("no key")
+    edge = me.config / "edge.toml"
+    edge.write_text(edge.read_text() + f'command_keys_file = "{tmp_path / "keys.pem"}"\n')
+    ran = subprocess.run(**me.command("run"), capture_output=True, text=True, check=False, timeout=30)
+    assert (ran.returncode, "no public key in it" in ran.stderr) == (2, True)
