@@ -60,6 +60,8 @@ class Item(Message):
     scan_id: Any
     bag_tag: Any = None
     type: Any = None
+    parcel: Any = None
+    match: Any = None
 
 
 class Model(Message):
@@ -104,6 +106,8 @@ class HitData(Message):
     model: Model | None = None
     evidence: Evidence | None
     corroboration: Any = None
+    pictures: Any = None
+    canine: Any = None
     targeted: Any = None
     covert: Any = None
     count: Any = None

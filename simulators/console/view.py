@@ -116,6 +116,11 @@ class Card:
     test: str
     targeted: str
     corroboration: tuple[str, ...]
+    parcel: str
+    tied: str
+    tied_ms: str
+    canine: tuple[tuple[str, str], ...]
+    lapsed: str
     model: str
     evidence: dict[str, str]
     picture: str
@@ -145,6 +150,31 @@ def _corroboration(value: Any) -> tuple[str, ...]:
     return tuple(filter(None, named))
 
 
+#: How an item was told from others, or why it has no name: what the page has words for.
+TIED = ("tag", "belt", "view")
+UNTIED = ("no_tag", "two_tags", "two_items", "no_item", "moved", "belt_unknown", "belt_wrong")
+CANINE = ("team", "dog", "handler", "place", "response")
+
+
+def _tied(value: Any) -> tuple[str, str]:
+    """Return how an item is tied, or why it is not, and by how many milliseconds of belt time it may be off."""
+    if not isinstance(value, dict):
+        return "", ""
+    by, reason = value.get("by"), value.get("reason")
+    if by in TIED:
+        return by, text(value.get("uncertainty_ms")) if by == "belt" else ""
+    return (reason, "") if reason in UNTIED else ("", "")
+
+
+def _canine(value: Any) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Return what a dog's handler reported, and since when the team's certification has lapsed."""
+    if not isinstance(value, dict):
+        return (), ""
+    said = ((name, text(value.get(name)).replace("_", " ")) for name in CANINE)
+    lapsed = text(value.get("certified_until")) if value.get("certification_lapsed") is True else ""
+    return tuple((name, words) for name, words in said if words), lapsed
+
+
 def _picture(event: HitEvent, thumb_id: int | None) -> str:
     if thumb_id is not None:
         return "here"
@@ -157,6 +187,8 @@ def card(row: sqlite3.Row) -> Card:
     event = HitEvent.model_validate_json(row["payload"])
     data = event.data
     evidence = data.evidence
+    tied, tied_ms = _tied(data.item.match)
+    canine, lapsed = _canine(data.canine)
     observed_ms = time_ms(data.observed_at)
     return Card(
         key=str(Cursor(row["shown_ms"], row["id"])),
@@ -188,6 +220,11 @@ def card(row: sqlite3.Row) -> Card:
         test=text(data.tip_type or data.scan_type),
         targeted=_targeted(data.targeted),
         corroboration=_corroboration(data.corroboration),
+        parcel=text(data.item.parcel),
+        tied=tied,
+        tied_ms=tied_ms,
+        canine=canine,
+        lapsed=lapsed,
         model=" ".join(filter(None, (text(data.model.name), text(data.model.version)))) if data.model else "",
         evidence=({key: text(getattr(evidence, key)) for key in ("sha256", "media_type", "bytes")} if evidence else {}),
         picture=_picture(event, row["thumb_id"]),
