@@ -196,8 +196,12 @@ class EventWriter:
         kind: tuple[str, str | None],
         targeted: Targeted | None = None,
         source: str | None = None,
+        evidence_sha256: str | None = None,
     ) -> bytes:
-        """Return the verdict on an item; `kind` is the scan's (ScanType, TIPType), `source` its driver's."""
+        """Return the verdict on an item; `kind` is the scan's (ScanType, TIPType), `source` its driver's.
+
+        `evidence_sha256` names what is kept of a scan that could not be judged.
+        """
         scan_type, tip_type = kind
         return Verdict(
             scan_id=item.scan_id,
@@ -213,4 +217,5 @@ class EventWriter:
             tip_type=tip_type,
             source=source,
             ms=report.ms,
+            evidence_sha256=evidence_sha256,
         ).encoded()

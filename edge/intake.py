@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -129,7 +130,8 @@ class Intake:
             hit = self.desk.dress(hit, sign)
         at = report.ended or self._clock.now()
         kind = (scan.scan_type, scan.tip_type)
-        message = self._events.verdict(report, item, at, hit, kind, target, source_of(device.driver))
+        kept, digest = await self._kept(scan)
+        message = self._events.verdict(report, item, at, hit, kind, target, source_of(device.driver), digest)
         told = None
         if hit is None or not hit.covert:  # else the scanner would show what only the console may know
             told = verdict(self._events.identity, scan, item, report, hit.hit_id if hit else None, at)
@@ -140,8 +142,16 @@ class Intake:
             thumb=report.thumb if hit else None,
             key=scan.key,
             answer_repeats=scan.answer_repeats,
+            kept=kept,
         )
         return record, told, sign
+
+    async def _kept(self, scan: Scan) -> tuple[Evidence | None, str | None]:
+        """Return what is kept of a scan that nothing can judge, with its digest: a CT, a damaged object."""
+        if scan.problem is None or not scan.original or self._ledger.state is not StoreState.OK:
+            return None, None
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(scan.original).hexdigest())
+        return Evidence(scan.original, scan.media_type), digest
 
     async def _reading(self, device: DeviceConfig, reading: Reading) -> Outcome:
         self._on_reading(device.name, reading)

@@ -237,6 +237,8 @@ class Verdict(Message):
     tip_type: str | None = Absent
     source: str | None = Absent
     ms: float | None = Absent
+    evidence_sha256: str | None = Absent
+    """Of a scan that could not be judged and was kept: what it is named in the appliance's evidence folder."""
 
 
 class ReadingNews(BaseModel):

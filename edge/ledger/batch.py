@@ -68,12 +68,16 @@ class Batch:
         return row or (start - 1, FIRST_LINK)
 
     def write_evidence(self, records: list[Record]) -> None:
-        """Put the original bits of every hit on the disk, files and folders, before any row names them."""
+        """Put the original bits of every record on the disk, files and folders, before any row names them.
+
+        Those without a hit are left out where room is short.
+        """
         folders: set[Path] = set()
         for record in records:
-            if record.hit is None or record.hit.evidence is None:
+            evidence = record.evidence
+            if evidence is None or (self._lean and record.hit is None):
                 continue
-            digest = hashlib.sha256(record.hit.evidence.original).hexdigest()
+            digest = hashlib.sha256(evidence.original).hexdigest()
             self._digests[id(record)] = digest
             path = self._folder / evidence_path(digest)
             folders.add(path.parent)
@@ -81,7 +85,7 @@ class Batch:
                 continue
             if not path.parent.exists():
                 _make_folder(path.parent)
-            write_whole(path, record.hit.evidence.original)
+            write_whole(path, evidence.original)
         for folder in folders:
             sync_folder(folder)
 
@@ -103,6 +107,8 @@ class Batch:
         if entry.key is not None and not self._first_time(entry):
             return Written(None, repeated=True)
         seq = self._hit(entry) if entry.hit else None
+        if entry.hit is None:
+            self._evidence_row(entry.kept, self._digests.get(id(entry)), self.now_ns(), False)
         if entry.verdict is not None:
             self.note(Note("verdict", f"up/verdict/{entry.device}", entry.verdict))
         if entry.hit and entry.thumb is not None:

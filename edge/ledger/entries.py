@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from edge.nouns import Hit
+from edge.nouns import Evidence, Hit
 
 if TYPE_CHECKING:
     from edge.ledger.batch import Batch
@@ -25,7 +25,10 @@ class StoreState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An observation judged: its verdict, its hit where it is an alarm, the thumbnail, and the key of its repeats."""
+    """An observation judged: its verdict, its hit where it is an alarm, the thumbnail, and the key of its repeats.
+
+    `kept` is what a scan that nothing could judge was: evidence without a hit, which goes before any of a hit does.
+    """
 
     device: str
     verdict: bytes | None = None
@@ -33,6 +36,12 @@ class Record:
     thumb: bytes | None = None
     key: str | None = None
     answer_repeats: bool = False
+    kept: Evidence | None = None
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """The original bits that are to be on the disk before any row names them."""
+        return self.hit.evidence if self.hit else self.kept
 
 
 @dataclass(frozen=True, slots=True)

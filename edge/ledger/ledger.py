@@ -201,8 +201,8 @@ class Ledger:
                 wait_s = 0 if batch else max(0.0, (until_ns - now_ns) / 1e9)
             else:
                 batch.append(asked)
-                hit = asked.entry.hit if isinstance(asked.entry, Record) else None
-                size += len(hit.evidence.original) if hit and hit.evidence else 0
+                evidence = asked.entry.evidence if isinstance(asked.entry, Record) else None
+                size += len(evidence.original) if evidence else 0
                 wait_s = 0
         return batch, True
 

@@ -17,6 +17,9 @@ from edge.signing import SigningKey
 
 log = logging.getLogger("jaitf.ledger")
 
+#: What no hit rests on, a scan that nothing could judge, goes first.
+_HAS_HIT = "EXISTS (SELECT 1 FROM hit h WHERE h.evidence = e.sha256)"
+
 BALLAST = "ballast"
 BALLAST_BYTES = 16 * 1024 * 1024
 """A file that is given up when the disk is full, so that hits still find room."""
@@ -90,7 +93,7 @@ class Room:
             if freed < wanted_bytes:
                 freed += self._drop(cls, wanted_bytes - freed)
         if freed < wanted_bytes:
-            freed += self._purge("room", "ORDER BY e.created_ns LIMIT 64")
+            freed += self._purge("room", f"ORDER BY {_HAS_HIT}, e.created_ns LIMIT 64")
         return freed > 0
 
     def purge_old(self) -> None:

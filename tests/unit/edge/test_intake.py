@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 
 import pytest
@@ -112,6 +113,17 @@ async def test_a_scan_that_there_is_no_room_for_is_refused_before_it_is_judged(p
 async def test_a_scan_that_could_not_be_written_is_refused(parts, device, error):
     parts.ledger.failures = [error]
     assert await parts.intake.take(device, scan(parts)) is Outcome.REFUSED
+
+
+async def test_a_scan_that_nothing_can_judge_is_kept_and_its_verdict_names_it(parts, device):
+    parts.judge.report = ThreatReport(Decision.UNKNOWN, reason="not supported: DICOS CT Image")
+    await parts.intake.take(device, scan(parts, problem="not supported: DICOS CT Image"))
+    [record] = parts.ledger.records
+    assert (record.hit, bytes(record.kept.original)) == (None, b"bits")
+    assert json.loads(record.verdict)["evidence_sha256"] == hashlib.sha256(b"bits").hexdigest()
+    parts.ledger.state = StoreState.RESERVE
+    await parts.intake.take(device, scan(parts, key="another", problem="not supported: DICOS CT Image"))
+    assert parts.ledger.records[1].kept is None, "where room is short, hits come first"
 
 
 async def test_a_repeat_is_not_judged_again(parts, device):

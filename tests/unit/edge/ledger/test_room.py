@@ -11,6 +11,7 @@ from drivers import fsync
 from drivers.errors import StoreFull
 from edge.ledger import Mark, Note, batch, room
 from edge.ledger.entries import StoreState
+from edge.nouns import Evidence
 from tests.core import reading_hit, record, scan_hit, until
 from tests.unit.edge.ledger.conftest import BALLAST_BYTES, MB
 
@@ -242,3 +243,21 @@ async def test_the_disk_is_back_where_it_was_once_all_is_delivered(make_ledger, 
     [(hits_bytes,)] = ask("SELECT sum(length(payload) + length(report)) FROM hit")
     assert filled > 2_500_000
     assert left - BALLAST_BYTES < 2 * hits_bytes + 100_000
+
+
+async def test_what_no_hit_rests_on_is_kept_and_goes_before_any_of_a_hit(ledger, clock, folder, ask):
+    hit = scan_hit(clock.now(), b"h" * 1000)
+    await ledger.commit(record(hit))
+    await received(ledger, 1)
+    clock.advance(1)
+    kept = Evidence(b"a CT of 1000 bytes".ljust(1000), "application/dicom")
+    await ledger.commit(record(None, key="ct", kept=kept))
+    await ledger.commit(record(None, key="ct", kept=kept))  # a repeat is no second one
+    assert ask("SELECT media_type, bytes FROM evidence ORDER BY rowid") == [("application/dicom", 1000)] * 2
+    assert files(folder) == {digest(hit), hashlib.sha256(kept.original).hexdigest()}
+    assert ledger.accounts.evidence_bytes == 2000
+    with sqlite3.connect(folder / "ledger.db") as db:
+        rows = db.execute(
+            f"SELECT sha256 FROM evidence e WHERE purged_ns IS NULL ORDER BY {room._HAS_HIT}, e.created_ns"
+        ).fetchall()
+    assert rows[0] == (hashlib.sha256(kept.original).hexdigest(),)
