@@ -83,12 +83,19 @@ async def lane(folder: Path, severity: str) -> AsyncIterator[Lane]:
             await server.close()
 
 
+async def ready(made: Lane) -> None:
+    """Start the appliance; return once the gate's first value is read and the outputs show that there is nothing."""
+    box, relays = made.box, made.relays
+    assert box and relays
+    await box.start()
+    await until(lambda: "gate-1: up" in box.said() and relays.coils == {0: False, 3: False}, 40)
+
+
 async def test_a_hit_lights_the_lamp_with_the_console_away_and_the_end_leaves_it_at_rest(tmp_path: Path) -> None:
     async with lane(tmp_path, "high") as made:
         assert made.box and made.relays
         shown = made.relays.coils
-        await made.box.start()
-        await until(lambda: shown == {0: False, 3: False}, 30)  # both are known, and dark
+        await ready(made)  # both are known, and dark
         made.gate.value = 1
         await until(lambda: shown == {0: True, 3: False}, 30)
         (hit,) = await asyncio.to_thread(made.box.hits)  # the simulated devices go on meanwhile
@@ -101,8 +108,7 @@ async def test_a_device_that_is_killed_shows_the_lamp_again(tmp_path: Path) -> N
     async with lane(tmp_path, "high") as made:
         assert made.box and made.relays
         shown = made.relays.coils
-        await made.box.start()
-        await until(lambda: shown == {0: False, 3: False}, 30)
+        await ready(made)
         made.gate.value = 1
         await until(lambda: shown[0], 30)
         shown[0] = False  # as if the module had been switched off and on
@@ -114,8 +120,7 @@ async def test_a_device_that_is_killed_shows_the_lamp_again(tmp_path: Path) -> N
 async def test_a_hit_that_the_signal_is_not_for_leaves_it_dark(tmp_path: Path) -> None:
     async with lane(tmp_path, "low") as made:
         assert made.box and made.relays
-        await made.box.start()
-        await until(lambda: made.relays and made.relays.coils == {0: False, 3: False}, 30)
+        await ready(made)
         made.gate.value = 1
         while not await asyncio.to_thread(made.box.hits):
             await asyncio.sleep(0.05)
