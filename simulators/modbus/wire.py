@@ -64,7 +64,13 @@ class Server:
     async def listen_on(self, path: Path) -> None:
         """Serve RTU on a pseudo-terminal that is linked at `path`. Raises OSError."""
         self._cable = _Cable(path)
-        server = ModbusSerialServer(self._device(), framer=FramerType.RTU, port=self._cable.far, baudrate=115_200)
+        server = ModbusSerialServer(
+            self._device(),
+            framer=FramerType.RTU,
+            port=self._cable.far,
+            baudrate=115_200,
+            ignore_missing_devices=True,  # a word for another unit of the line
+        )
         if not await server.listen():
             raise OSError(f"cannot serve on {path}")
         self._server = server
