@@ -19,6 +19,11 @@ class ConsoleKeys:
     def __init__(self, pems: list[bytes]) -> None:
         self._pems = {fingerprint(pem): pem for pem in pems}
 
+    @property
+    def fingerprints(self) -> list[str]:
+        """Return which keys are listed."""
+        return list(self._pems)
+
     @classmethod
     def read(cls, path: Path) -> ConsoleKeys:
         """Return the keys in a file of PEM blocks. Raises ConfigError: a list that names nobody locks everyone out."""

@@ -158,7 +158,9 @@ class Desk:
         try:
             self._waiting.put_nowait(message)
         except asyncio.QueueFull:
-            log.warning("a command is dropped: %d wait already", MAX_WAITING)
+            name = message.topic.removeprefix(self._identity.topic(f"down/{COMMAND}/"))
+            busy = Refused("busy", f"{MAX_WAITING} commands wait already: ask again later", "failed")
+            self._refuse(message, name, None, Asker(None, message.correlation), busy)
 
     def expect(self, transaction: str) -> None:
         """Note that a command of the run before is still being done, and will be concluded."""

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from drivers.errors import ConfigError
+from edge.commands.authority import ConsoleKeys
 from edge.config.model import Config, Console
 from edge.courier.link import address, tls_context
 from edge.doctor.finding import Finding, fail, ok, warn
@@ -69,6 +70,18 @@ def _pair(cert: Path, key: Path) -> Finding:
     if private.public_key() != public:
         return fail(f"{key} is not the key of {cert}", "put the two that belong together in the configuration")
     return ok(f"{key} is the key of {cert}")
+
+
+def commands(config: Config) -> Iterator[Finding]:
+    """Say whose commands are obeyed."""
+    path = config.console.command_keys_file
+    if path is None:
+        yield ok("obeyed from whoever the broker lets write to down/")
+        return
+    try:
+        yield ok(f"obeyed if signed by {', '.join(ConsoleKeys.read(path).fingerprints)}")
+    except ConfigError as error:
+        yield fail(str(error), "put each console's public key into it, in PEM; the appliance does not start without")
 
 
 def broker(config: Config) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ CHECKS: dict[str, Check] = {
     "devices": devices.devices,
     "certificates": broker.certificates,
     "broker": broker.broker,
+    "commands": broker.commands,
     "ledger": store.ledger,
     "key": store.signing_key,
     "models": store.models,

@@ -11,6 +11,7 @@ from drivers.errors import ModelError, StoreError
 from edge import signing
 from edge.config.model import Config
 from edge.doctor.finding import Finding, fail, ok, warn
+from edge.evidence.agree import disagreements
 from edge.evidence.rows import broken_links, wrong_acts
 from edge.ledger.reader import Reader
 from edge.ledger.store import FILE, connect_read_only
@@ -52,9 +53,9 @@ def _chain(config: Config) -> Iterator[Finding]:
     """Say whether the hits are still those that were committed, in their order."""
     folder = config.appliance.data_dir
     acts = wrong_acts(folder) if (folder / signing.FILE).exists() else iter(())
-    broken = list(islice(chain(broken_links(folder), acts), SHOWN_LINKS))
+    broken = list(islice(chain(broken_links(folder), acts, disagreements(folder)), SHOWN_LINKS))
     for what in broken:
-        yield fail(f"a chain is broken: {what}", "keep this disk as it is, and tell the task force")
+        yield fail(f"not as it was committed: {what}", "keep this disk as it is, and tell the task force")
     if not broken:
         yield ok("the chains of hits, and of what was done about them, are whole")
 

@@ -8,7 +8,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge.doctor.broker import certificates
+from edge.doctor.broker import certificates, commands
+from edge.signing import fingerprint
+from tests.consoleside import ConsoleKey
 
 CONSOLE = 'url = "mqtts://broker.example:8883"\nca_file = "c.pem"\ncert_file = "c.pem"\nkey_file = "c.key"'
 DAY = timedelta(days=1)
@@ -68,3 +70,13 @@ def test_files_that_are_none(configured, tmp_path):
 
 def test_none_needed(configured):
     assert [finding.grade.value for finding in certificates(configured())] == ["ok"]
+
+
+def test_whose_commands_are_obeyed(configured, tmp_path):
+    assert "whoever the broker lets" in next(iter(commands(configured()))).text
+    key = ConsoleKey()
+    (tmp_path / "keys.pem").write_bytes(key.pem)
+    with_keys = 'url = "mqtt://127.0.0.1:1"\ncommand_keys_file = "keys.pem"'
+    assert fingerprint(key.pem) in next(iter(commands(configured(with_keys)))).text
+    (tmp_path / "keys.pem").write_text("-----BEGIN PUBLIC KEY-----\nbm8=\n-----END PUBLIC KEY-----\n")
+    assert next(iter(commands(configured(with_keys)))).grade.value == "fail"
