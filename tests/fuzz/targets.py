@@ -63,6 +63,32 @@ def dicom_file(data: bytes) -> None:
     _whole(read_file(data, "x", AT).pictures)
 
 
+def dicos_report(data: bytes) -> None:
+    """A scanner's own report, and the validator's view of it as a file."""
+    from drivers.dicos import codec, reports, validator
+    from drivers.dicos.settings import DicosSettings
+    from drivers.dicos.uids import TDR
+
+    validator.validate(data)
+    dataset = data[codec.file_meta(data)[1] :]
+    found, file, _ = codec.read_report(dataset, TDR, "1.2.3", "1.2.840.10008.1.2.1")
+    reports.reading(found, file, AT, DicosSettings())
+
+
+def dicos_wire(data: bytes) -> None:
+    """What comes over a DICOS association: a PDU at a time, as the gate takes them."""
+    from drivers.dicos.dialect import DICOS_V03, Dialect
+    from drivers.dicos.pdu import HEAD_BYTES, P_DATA, Tally
+
+    spoken, tally = Dialect(DICOS_V03), Tally(1 << 20)
+    while len(data) >= HEAD_BYTES:
+        kind, length = tally.head(data[:HEAD_BYTES])
+        pdu = spoken.received(bytearray(data[: HEAD_BYTES + length]))
+        if kind == P_DATA:
+            tally.data(memoryview(pdu)[HEAD_BYTES:])
+        data = data[HEAD_BYTES + length :]
+
+
 def llrp(data: bytes) -> None:
     """A tag reader's messages."""
     from drivers.llrp import codec
@@ -171,6 +197,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "disposition": (disposition, (ValidationError,)),
     "targets": (targets, (ValidationError,)),
     "export-file": (export_file, (ProtocolError,)),
+    "dicos-report": (dicos_report, (ProtocolError,)),
+    "dicos-wire": (dicos_wire, (ProtocolError,)),
     "dicom-file": (dicom_file, (ProtocolError,)),
     "llrp": (llrp, (ProtocolError,)),
     "m100": (m100, ()),

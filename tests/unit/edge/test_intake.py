@@ -126,6 +126,13 @@ async def test_a_scan_that_nothing_can_judge_is_kept_and_its_verdict_names_it(pa
     assert parts.ledger.records[1].kept is None, "where room is short, hits come first"
 
 
+async def test_a_reading_of_a_test_is_marked_in_its_hit(parts, device):
+    marked = reading(parts.clock.now(), distinct=True, scan_type="NON_OPERATIONAL", tip_type="FTI")
+    await parts.intake.take(device, marked)
+    [record] = parts.ledger.records
+    assert (record.hit.scan_type, record.hit.tip_type, record.hit.is_test) == ("NON_OPERATIONAL", "FTI", True)
+
+
 async def test_a_repeat_is_not_judged_again(parts, device):
     parts.reader.known.add(("portal-1", "k"))
     await parts.intake.take(device, scan(parts, answer_repeats=True))

@@ -48,6 +48,13 @@ def test_what_is_no_pdu_or_too_long(head: bytes) -> None:
         Tally(1000).head(head)
 
 
+def test_a_pdu_may_be_eight_times_as_long_as_was_asked_for() -> None:
+    tally = Tally(10_000_000, max_pdu_bytes=20_000)
+    assert tally.head(pack(">BxI", 4, 160_000)) == (4, 160_000)
+    with pytest.raises(TooMuch, match="160000 are allowed"):
+        tally.head(pack(">BxI", 4, 160_001))
+
+
 @given(st.binary(max_size=200))
 def test_no_body_breaks_the_count(body: bytes) -> None:
     tally = Tally(10_000)

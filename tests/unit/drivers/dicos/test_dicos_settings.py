@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,30 @@ def test_an_address_is_split() -> None:
 def test_who_may_connect(peer: str, admitted: bool) -> None:
     assert DicosSettings(addresses=("10.0.0.0/24", "fe80::/64")).admits(peer) == admitted
     assert DicosSettings().admits(peer)
+
+
+def test_every_example_in_the_readme_is_a_valid_device() -> None:
+    blocks = [block.partition("```")[0] for block in README.read_text().split("```toml\n")[1:]]
+    assert len(blocks) >= 2
+    for block in blocks:
+        device = tomllib.loads(block)
+        assert device["driver"] == "dicos"
+        DicosSettings.model_validate(device["settings"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tls": True},
+        {"tls": True, "cert_file": "a.pem", "key_file": "a.key"},
+        {"tdr_to": "VIEWER@10.0.0.9:104"},
+        {"tdr_to": "dicom-tls://VIEWER@10.0.0.9:2762"},
+        {"views": 0},
+        {"views": 9},
+        {"join_s": 0},
+        {"max_pdu_bytes": 1024},
+    ],
+)
+def test_what_cannot_be_served_is_found_before_it_runs(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        DicosSettings.model_validate(wrong)
