@@ -13,7 +13,8 @@ from drivers.links.serial import Line
 from drivers.scale.frames import UNITS_KG, Family, Framer, Seen, Weight
 
 _END = b"\r\n"
-_WEIGHT = re.compile(r"SI? ([SD]) (?= *-?\d+(?:\.\d+)? )(.{10}) ([a-z]{1,2}) {0,2}")
+_WEIGHT = re.compile(r"SI? ([SD]) ( *-?[0-9]+(?:\.[0-9]+)?) ([a-z]{1,2}) {0,2}")
+_WEIGHT_CHARS = 10
 _SERIAL = re.compile(r'I4 A "([ -!#-~]{1,32})"')
 _FAULTS = {
     "S +": "overload: the load is above the scale's range",
@@ -39,7 +40,8 @@ class SicsFramer(Framer):
 
 
 def _understand(line: str) -> Seen | None:
-    if found := _WEIGHT.fullmatch(line):
+    found = _WEIGHT.fullmatch(line)
+    if found and len(found[2]) == _WEIGHT_CHARS:
         factor = UNITS_KG.get(found[3])
         # SI says the net weight; without a tare that is the gross.
         return Seen(Weight(Decimal(found[2].strip()) * factor, found[1] == "S")) if factor else None

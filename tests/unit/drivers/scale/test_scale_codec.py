@@ -213,3 +213,8 @@ def test_far_is_beyond_the_larger_tolerance():
     assert is_far(21.1, 20, tolerance_kg=0.5, tolerance_percent=5)
     assert is_far(1.6, 1, tolerance_kg=0.5, tolerance_percent=5)
     assert not is_far(0.6, 1, tolerance_kg=0.5, tolerance_percent=5)
+
+
+@pytest.mark.parametrize("line", [b"S S 0   100.00 g\r\n", b"S S  1.29.07  g\r\n", b"S S     100.0- g\r\n"])
+def test_ten_characters_that_are_no_number_are_no_weight(line):
+    assert seen(SicsFramer(), line) == []
