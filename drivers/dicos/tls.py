@@ -5,18 +5,18 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from drivers.errors import ConfigError
+from drivers.errors import LinkDenied
 
 
 def server(cert_file: Path, key_file: Path, ca_file: Path) -> ssl.SSLContext:
-    """Return a context for those who connect: each must have a certificate of `ca_file`'s. Raises ConfigError."""
+    """Return a context for those who connect: each must have a certificate of `ca_file`'s. Raises LinkDenied."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_REQUIRED
     return _filled(context, cert_file, key_file, ca_file)
 
 
 def client(cert_file: Path | None, key_file: Path | None, ca_file: Path) -> ssl.SSLContext:
-    """Return a context for connecting: the peer's certificate is of `ca_file`'s and names it. Raises ConfigError."""
+    """Return a context for connecting: the peer's certificate is of `ca_file`'s and names it. Raises LinkDenied."""
     return _filled(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert_file, key_file, ca_file)
 
 
@@ -27,5 +27,5 @@ def _filled(context: ssl.SSLContext, cert: Path | None, key: Path | None, ca: Pa
         if cert:
             context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"TLS: {error}: ca_file, cert_file or key_file cannot be used") from error
+        raise LinkDenied(f"TLS: ca_file, cert_file or key_file cannot be used: {error}") from error
     return context

@@ -13,10 +13,13 @@ import pytest
 
 from drivers.contract import Category, DeviceState, Outcome, Scan, Verdict, VerdictThreat
 from drivers.dicos import outbox
+from drivers.dicos.driver import DicosDriver
+from drivers.dicos.settings import DicosSettings
 from tests import sdicos
 from tests.certificates import Authority
 from tests.core import until
 from tests.dicosfiles import made
+from tests.fakeport import FakePort, running
 from tests.peers import free_port
 from tests.protocol.test_dicos_dialect import Listening
 from tests.protocol.test_dicos_joined import files, store
@@ -181,3 +184,20 @@ async def _storescu(port: int, *arguments: object) -> str:
     )
     out, _ = await asyncio.wait_for(process.communicate(), 60)
     return out.decode(errors="replace")
+
+
+async def test_a_certificate_that_is_none_is_told_and_mended_by_another(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "ca")
+    cert, key = authority.issue("edge")
+    good = cert.read_bytes()
+    cert.write_text("no certificate")
+    port = FakePort(tmp_path / "state")
+    port.state_dir.mkdir()
+    driver = DicosDriver(
+        DicosSettings(listen=f"127.0.0.1:{free_port()}", tls=True, cert_file=cert, key_file=key, ca_file=authority.file)
+    )
+    async with running(driver, port):
+        await port.until(lambda: port.last and port.last.code == "link-denied")
+        assert port.last is not None and "cert_file" in port.last.reason
+        cert.write_bytes(good)
+        await port.until(lambda: port.last and port.last.state is DeviceState.UP)

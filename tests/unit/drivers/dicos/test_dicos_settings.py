@@ -23,7 +23,7 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
 
 def test_every_code_of_the_driver_is_in_the_readme() -> None:
     text = README.read_text()
-    lost = ("link-busy", "link-denied", "link-lost", "config")
+    lost = ("link-busy", "link-denied", "link-lost")
     for code in (*lost, "no-answer", "object-too-large", "store-full", "workstation"):
         assert f"| `{code}` |" in text
 
