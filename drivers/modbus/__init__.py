@@ -4,7 +4,7 @@ from drivers.contract import DriverInfo
 
 DRIVER = DriverInfo(
     name="modbus",
-    summary="registers and contacts of a Modbus device: portal monitors, remote I/O, counters",
+    summary="registers and contacts of Modbus devices, by profile: portal monitors, remote I/O, counters; lamps",
     settings="drivers.modbus.settings:ModbusSettings",
     driver="drivers.modbus.driver:ModbusDriver",
     profiles="drivers.modbus.profiles:Profile",
@@ -33,7 +33,8 @@ label = "metal detector"
 severity = "high"
 """,
     wiring="""\
-Ethernet to the device's Modbus/TCP port (502), on the lane's own network: Modbus has no password.
+Ethernet to the device's Modbus/TCP port (502), on the lane's own network: Modbus has no password; tls:// (802) has.
+RS-485: serial:///dev/serial/by-id/NAME?baud=9600&parity=none; several units on one line are [[settings.units]].
 Dry contacts (metal detector, alert button) go to a remote I/O module; wire them normally closed, and where the module
 counts pulses, watch the counter: a pulse shorter than a poll is then still seen.
 Try it from the appliance: mbpoll -m tcp -0 -a 1 -r 0 -c 1 -t 4 -1 10.0.0.5

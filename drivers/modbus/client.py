@@ -20,7 +20,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from drivers.errors import ConfigError, DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, ProtocolError
+from drivers.errors import DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, ProtocolError
 from drivers.modbus.points import Table
 
 # What it would log is said by the exceptions below, once, and not on every retry.
@@ -244,7 +244,7 @@ def tls_context(ca_file: Path, cert_file: Path | None, key_file: Path | None) ->
     """Return a context that trusts a device only where `ca_file` vouches for it and for the name it is called by.
 
     Modbus/TCP Security (MB-TCP-Security-v21, 5.3): TLS 1.2 at least, the client's certificate where one is asked for.
-    Raises ConfigError for files that are no certificates or keys, or do not belong together.
+    Raises LinkDenied for files that are no certificates or keys, or do not belong together.
     """
     try:
         context = ssl.create_default_context(cafile=str(ca_file))
@@ -252,5 +252,6 @@ def tls_context(ca_file: Path, cert_file: Path | None, key_file: Path | None) ->
         if cert_file and key_file:
             context.load_cert_chain(cert_file, key_file)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{ca_file}, {cert_file}, {key_file}: not usable for TLS: {error}") from None
+        named = ", ".join(str(file) for file in (ca_file, cert_file, key_file) if file)
+        raise LinkDenied(f"{named}: not usable for TLS: {error}") from None
     return context

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from drivers import profiles, registry
+from drivers.dicos.zones import SCHEMES
 from drivers.modbus.codec import Block, Read, decode, plan
-from drivers.modbus.points import Point
+from drivers.modbus.points import Alarm, Point, PointType
 from drivers.modbus.profiles import BlockSpec, Profile
 from drivers.modbus.settings import ModbusSettings
 from drivers.modbus.watch import EACH_PULSE, Watch
@@ -261,3 +265,29 @@ def test_units_of_one_line_are_told_apart() -> None:
 def test_settings_that_make_no_sense(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         ModbusSettings.model_validate({"url": "tcp://h:1"} | settings)
+
+
+README = Path(__file__).parents[4] / "drivers" / "modbus" / "README.md"
+
+
+def test_the_readmes_examples_are_valid() -> None:
+    texts = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(texts) == 3
+    for text in texts:
+        data = tomllib.loads(text)
+        if "settings" in data:
+            assert ModbusSettings.model_validate(data["settings"]).plans()
+        else:
+            assert Profile.model_validate(data).points
+
+
+def test_the_readme_names_every_shipped_profile_and_alarm() -> None:
+    text = README.read_text()
+    for name in (*profiles.shipped(), *Alarm, *PointType):
+        assert name in text, name
+
+
+def test_body_zones_are_of_the_scheme_that_reports_use() -> None:
+    zones = [point.zone for point in profiles.load("bodyscanner-contacts", Profile).points if point.zone]
+    assert len(zones) == 8
+    assert set(zones) <= set(SCHEMES["dhs17"])
