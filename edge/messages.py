@@ -242,12 +242,21 @@ class Verdict(Message):
 
 
 class ReadingNews(BaseModel):
-    """What a device without pictures saw, coalesced; its keys are the driver's. Never a name, never a document."""
+    """What a device without pictures saw, coalesced; its keys are the driver's. Never a name, never a document.
+
+    These are of the drivers shipped; a `position` without a fix is null.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     at: str
     tags: list[dict[str, Any]] | None = Absent
+    codes: list[dict[str, Any]] | None = Absent
+    button: str | None = Absent
+    weight_kg: float | None = Absent
+    declared_kg: float | None = Absent
+    fix: bool | None = Absent
+    position: dict[str, Any] | None = Absent
 
 
 class StateMessage(Message):

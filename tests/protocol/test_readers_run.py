@@ -11,8 +11,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from edge.contract.documents import schema
+from edge.messages import ReadingNews
 from simulators.codereader.wire import Keyboard, stroke, typed
 from simulators.collar.cli import Collar
 from simulators.collar.model import Walk
@@ -124,6 +127,10 @@ async def test_what_readers_see_reaches_the_console_and_nobodys_name_does(tmp_pa
         assert told[1]["flights"][0]["flight"] == "AF0718"
         tags = [tag for m in listener.of("reading/tags-1") for tag in m.json.get("tags", ())]
         assert "urn:epc:id:sgtin:0614141.812345.6789" in {tag.get("uri") for tag in tags}
+
+        for message in listener.messages:
+            if "/up/reading/" in message.topic:
+                jsonschema.validate(message.json, schema(ReadingNews))
 
         kept = b"".join(path.read_bytes() for path in box.rglob("*") if path.is_file())
         assert b"travel_document" in kept  # what is kept can be read here, and a name would be seen
