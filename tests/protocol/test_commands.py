@@ -305,3 +305,26 @@ async def test_hits_go_before_the_parts_of_evidence(appliance, broker):
             await reply(listener, asked["transaction"], "done")
             order = [m.rest for m in listener.messages if m.rest.startswith(("hit/portal", "evidence/"))]
             assert order.index("hit/portal-1") < len(order) - 1
+
+
+async def test_an_appliance_on_mqtt_3_1_1_refuses_what_waits_retained_and_does_a_live_one_once(appliance, broker):
+    async with Listener(broker.port) as listener:
+        before, live = command(), command()
+        with Sender(broker.port, 4) as console:
+            console.send("cmd/ping", before, retain=True)
+            me = appliance()
+            me.post.courier._version = 4
+            async with me:
+                assert (await reply(listener, before["transaction"]))["code"] == "retained"
+                # Live, 3.1.1 does not say that it is retained: its transaction is what keeps it from being done again.
+                console.send("cmd/ping", live, retain=True)
+                assert (await reply(listener, live["transaction"]))["status"] == "done"
+                console.send("cmd/ping", live)
+                await listener.wait(lambda: len([m for m in listener.of("reply") if m.json["code"] == "pong"]) == 2)
+                assert [call.transaction for call in me.done] == [live["transaction"]]
+        listener.messages.clear()
+        again = appliance()
+        again.post.courier._version = 4
+        async with again:  # it waits at the broker, retained, and is refused as such
+            await reply(listener, live["transaction"], "rejected")
+            assert again.done == []
