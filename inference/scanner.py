@@ -7,7 +7,7 @@ simulated bags give the statistics that the site's bags have: which hue at which
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -27,7 +27,7 @@ METAL_LEVELS = 32
 
 _LIKELY = 3
 _TRIES = 300
-_GUESSES = 110
+GUESSES = 110
 _FAR_GUESSES = 45
 _SCENES = 8
 _FIRST_SCENE = 39_000_000
@@ -70,17 +70,18 @@ class _Counts:
     filter_cu_mm: float
 
 
-def learn(pictures: Sequence[Colours], seed: int) -> Scanner:
+def learn(pictures: Sequence[Colours], seed: int, tell: Callable[[], None]) -> Scanner:
     """Return what RGB pictures of ordinary bags say about the scanner; the same for the same pictures and seed.
 
-    Takes about half a minute. Pictures have bright air; without any there is nothing to learn.
+    Takes about half a minute, and calls `tell` after each of GUESSES. Pictures have bright air; without any there is
+    nothing to learn.
     """
     if not pictures:
         return Scanner()
     sample = _sample(pictures)
     likely = (likely_look(sample, _TRIES, seed + number) for number in range(_LIKELY))
     first = list(dict.fromkeys(_as_soft(look, sample) for look in likely))
-    return Scanner(_matched(first, pictures, seed), _metal_of(sample.reshape(-1, 3)))
+    return Scanner(_matched(first, pictures, seed, tell), _metal_of(sample.reshape(-1, 3)))
 
 
 def glance(pictures: Sequence[Colours], seed: int, tries: int) -> Scanner:
@@ -115,7 +116,9 @@ def _as_soft(look: Look, picture: Colours) -> Look:
     return replace(look, soft=min(_SOFTNESS, key=strange))
 
 
-def _matched(first: Sequence[Look], pictures: Sequence[Colours], seed: int) -> tuple[Look, ...]:
+def _matched(
+    first: Sequence[Look], pictures: Sequence[Colours], seed: int, tell: Callable[[], None]
+) -> tuple[Look, ...]:
     """Return the LOOKS looks in which simulated bags are most like the pictures: a search from the first ones."""
     wanted = _statistics(pictures)
     bags = [_simulated(_FIRST_SCENE + number) for number in range(_SCENES)]
@@ -126,11 +129,12 @@ def _matched(first: Sequence[Look], pictures: Sequence[Colours], seed: int) -> t
 
     rng = np.random.default_rng([seed, 0x100C])
     tried = [(misfit(look), look) for look in first]
-    for number in range(_GUESSES):
+    for number in range(GUESSES):
         far = number < _FAR_GUESSES
         near = first[number % len(first)] if far else sorted(tried, key=lambda t: t[0])[rng.integers(4)][1]
         look = _beside(near, rng, 1.0 if far else 0.4)
         tried.append((misfit(look), look))
+        tell()
     tried.sort(key=lambda t: t[0])
     return tuple(look for _, look in tried[:LOOKS])
 
@@ -160,18 +164,21 @@ def _simulated(seed: int) -> _Counts:
 
 def _statistics(pictures: Sequence[Colours]) -> _Statistics:
     """Return which part of the pixels of each lightness is red, green, blue or grey, and how fine the structure is."""
-    counts = np.zeros((len(_LIGHTNESS) + 1, 4))
+    levels = len(_LIGHTNESS) + 1
+    counts = np.zeros((levels, 4))
     fine = []
     for picture in pictures:
-        values = picture.astype(np.float32) / np.float32(255)
-        light = values.mean(axis=2)
-        strongest = np.where(np.ptp(values, axis=2) < _GREY, 3, values.argmax(axis=2))
+        red, green, blue = cv2.split(picture.astype(np.float32) / np.float32(255))
+        light = (red + green + blue) / 3
         inside = light < _BELT
         if not inside.any():
             continue
-        np.add.at(counts, (np.digitize(light[inside], _LIGHTNESS), strongest[inside]), 1)
-        planes = (light, values[..., 2] - values[..., 0], values[..., 1] - values[..., 0])
-        fine.append([_fineness(plane, inside) for plane in planes])
+        most = np.maximum(np.maximum(red, green), blue)
+        grey = most - np.minimum(np.minimum(red, green), blue) < _GREY
+        strongest = np.where(grey, 3, np.where(red == most, 0, np.where(green == most, 1, 2)))
+        cells = np.digitize(light[inside], _LIGHTNESS) * 4 + strongest[inside]
+        counts += np.bincount(cells, minlength=levels * 4).reshape(levels, 4)
+        fine.append([_fineness(plane, inside) for plane in (light, blue - red, green - red)])
     total = counts.sum(axis=1)
     return _Statistics(
         counts / np.maximum(total, 1)[:, None],

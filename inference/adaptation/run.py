@@ -21,7 +21,7 @@ from inference.adaptation.trial import Pairs, add_scene
 from inference.adaptation.write import Outcome, write
 from inference.insertion import Operator, Shot, insert
 from inference.model import Model
-from inference.scanner import Scanner, learn
+from inference.scanner import GUESSES, Scanner, learn
 
 HOLDS = (3.0, 1.0, 0.3, 0.1)
 """How strictly the head may be held to the shipped one; bags that fitted nothing choose between these and no change."""
@@ -78,9 +78,9 @@ class _Work:
     def __init__(self, eye: Eye, bags: Split, seed: int, read: Reader, tell: Tell) -> None:
         self.eye, self.bags, self.seed, self.tell = eye, bags, seed, tell
         self._read = read
-        tell("learning how the scanner shows things", 0, 1)
         self.like = [shot for bag in bags.fit[:_SHOWN] for shot in self.shots(bag)]
-        self.scanner: Scanner = learn([shot.colour for shot in self.like if shot.colour is not None], seed)
+        colours = [shot.colour for shot in self.like if shot.colour is not None]
+        self.scanner: Scanner = learn(colours, seed, _counted(tell, "learning how the scanner shows things", GUESSES))
 
     def shots(self, bag: Bag) -> list[Shot]:
         return shots(self._read(bag.path))

@@ -5,7 +5,7 @@ import pytest
 
 from inference.insertion import Operator, insert, shot_of, weathered
 from inference.look import views
-from inference.scanner import Scanner, glance
+from inference.scanner import Scanner, glance, learn
 from simulators.xray import Look, make_scan, render
 from tests.unit.inference.conftest import grey_picture
 
@@ -84,3 +84,15 @@ def test_a_likely_look_has_the_belt_and_metal_that_is_blue(colour, scanner):
     assert np.abs(np.array(look.belt) - LOOK.belt).max() <= 3
     middle = scanner.metal[len(scanner.metal) // 3]
     assert middle[2] > middle[0]
+
+
+def test_looks_are_learned_alike_from_the_same_pictures_and_seed(colour, monkeypatch):
+    for name, less in {"GUESSES": 6, "_FAR_GUESSES": 3, "_SCENES": 1, "_TRIES": 30, "_LIKELY": 1, "LOOKS": 2}.items():
+        monkeypatch.setattr(f"inference.scanner.{name}", less)
+    told = []
+    found = learn([colour], 3, lambda: told.append(1))
+    assert len(told) == 6
+    assert found.looks == learn([colour], 3, lambda: None).looks != learn([colour], 4, lambda: None).looks
+    assert len(found.looks) == 2
+    assert all(look.belt == found.looks[0].belt for look in found.looks)
+    assert learn([], 3, lambda: told.append(1)) == Scanner() and len(told) == 6
