@@ -13,7 +13,7 @@ DEVICES = {
     "collar": ("simulators.collar.cli", "a dog's collar: its place over NMEA 0183, on a line"),
     "bodyscanner": (
         "simulators.bodyscanner.cli",
-        "a body scanner: reports on persons by zones over DICOS, no pictures",
+        "a body scanner: reports on persons by zones over DICOS, or relay contacts; no pictures",
     ),
     "codereader": (
         "simulators.codereader.cli",

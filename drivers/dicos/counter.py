@@ -62,7 +62,8 @@ class Counter:
         self._working: set[asyncio.Task[Any]] = set()
         self._under_way: set[str] = set()
         self._lock = threading.Lock()
-        self._outbox = self._made_outbox() if settings.tdr_to else None
+        peer = settings.workstation
+        self._outbox = self._made_outbox(peer) if peer else None
         self._sending: asyncio.Task[None] | None = None
 
     @property
@@ -228,14 +229,9 @@ class Counter:
         evidence = hashlib.sha256(original).hexdigest()
         outbox.put(scan.key, verdict.ended_ns, report.write(verdict, scan.key, images, evidence))
 
-    def _made_outbox(self) -> Outbox:
+    def _made_outbox(self, peer: Peer) -> Outbox:
         settings = self._settings
-        assert settings.tdr_to is not None
-        peer = Peer.parse(settings.tdr_to)
-        secure = None
-        if peer.tls:
-            assert settings.ca_file is not None  # `check` has seen to it
-            secure = tls.client(settings.cert_file, settings.key_file, settings.ca_file)
+        secure = tls.towards(peer, settings)
 
         def send(files: list[Path], answered: Callable[[Path, int], None]) -> None:
             for file, status in scu.store(peer, settings.ae_title, files, secure):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from drivers.contract import DeviceState, Driver, Port, ProbeReport
-from drivers.dicos import tls
+from drivers.dicos import scu, tls
 from drivers.dicos.counter import NO_ANSWER, WORKSTATION, Counter, Refused
 from drivers.dicos.pdu import TooLarge
 from drivers.dicos.scp import SUCCESS, Scp, Stored, prepare_pynetdicom
 from drivers.dicos.settings import DicosSettings
-from drivers.errors import LinkLost
+from drivers.errors import LinkError, LinkLost
 from drivers.ports import holder
 
 log = logging.getLogger("jaitf.dicos")
@@ -38,7 +39,23 @@ class DicosDriver(Driver):
         await _Session(self._settings, port, asyncio.get_running_loop()).run()
 
     async def probe(self, deadline_s: float) -> ProbeReport:
-        """Say whether the port is free, or whether what listens there answers a C-ECHO as this appliance."""
+        """Say whether the port is free, or whether what listens there answers a C-ECHO as this appliance.
+
+        The workstation that reports go to must answer one too.
+        """
+        report = await self._probe_port(deadline_s / 2)
+        peer = self._settings.workstation
+        if peer is None or not report.ok:
+            return report
+        try:
+            secure = tls.towards(peer, self._settings)
+            await asyncio.to_thread(scu.echo, peer, self._settings.ae_title, secure)
+        except LinkError as error:
+            steps = (*report.steps, f"no reports: {error}")
+            return replace(report, ok=False, steps=steps, mend="start the workstation, or correct `tdr_to`")
+        return replace(report, steps=(*report.steps, f"{peer} answers C-ECHO"))
+
+    async def _probe_port(self, deadline_s: float) -> ProbeReport:
         settings = self._settings
         who = holder(settings.host, settings.port)
         if who is None:

@@ -19,7 +19,7 @@ from drivers.dicos.dialect import Dialect
 from drivers.dicos.gate import Gate, Limits, Room
 from drivers.dicos.pdu import DICOM_DIALECT, MAX_OFFERED_BYTES
 from drivers.dicos.peer import Peer
-from drivers.dicos.scp import prepare_pynetdicom
+from drivers.dicos.scp import SUCCESS, prepare_pynetdicom
 from drivers.dicos.uids import IMPLEMENTATION, TDR
 from drivers.errors import LinkLost, LinkTimeout
 
@@ -53,6 +53,21 @@ def store(peer: Peer, calling: str, files: list[Path], tls: ssl.SSLContext | Non
             association.release()
         elif association.is_alive():
             association.abort()
+
+
+def echo(peer: Peer, calling: str, tls: ssl.SSLContext | None = None) -> None:
+    """Return once the peer answers a C-ECHO. Blocks. Raises LinkLost, LinkTimeout."""
+    association = _associated(peer, calling, tls)
+    association.dimse_timeout = CONNECT_S
+    try:
+        answer = association.send_c_echo()
+        if "Status" not in answer or answer.Status != SUCCESS:
+            raise LinkTimeout(f"{peer} does not answer C-ECHO")
+    except (RuntimeError, ValueError) as error:
+        raise LinkLost(f"{peer} does not take C-ECHO: {error}") from None
+    finally:
+        if association.is_established:
+            association.release()
 
 
 def _associated(peer: Peer, calling: str, tls: ssl.SSLContext | None) -> Association:

@@ -134,6 +134,11 @@ class DicosSettings(Settings):
         return self
 
     @property
+    def workstation(self) -> Peer | None:
+        """Whom reports are stored at, None for nobody."""
+        return Peer.parse(self.tdr_to) if self.tdr_to else None
+
+    @property
     def host(self) -> str:
         """The address part of `listen`."""
         return self.listen.rpartition(":")[0].strip("[]")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from drivers.dicos.peer import Peer
+from drivers.dicos.settings import DicosSettings
 from drivers.errors import LinkDenied
 
 
@@ -18,6 +20,14 @@ def server(cert_file: Path, key_file: Path, ca_file: Path) -> ssl.SSLContext:
 def client(cert_file: Path | None, key_file: Path | None, ca_file: Path) -> ssl.SSLContext:
     """Return a context for connecting: the peer's certificate is of `ca_file`'s and names it. Raises LinkDenied."""
     return _filled(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert_file, key_file, ca_file)
+
+
+def towards(peer: Peer, settings: DicosSettings) -> ssl.SSLContext | None:
+    """Return the context for a workstation, None for one without TLS. Raises LinkDenied."""
+    if not peer.tls:
+        return None
+    assert settings.ca_file is not None  # the settings have seen to it
+    return client(settings.cert_file, settings.key_file, settings.ca_file)
 
 
 def _filled(context: ssl.SSLContext, cert: Path | None, key: Path | None, ca: Path) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""`jaitf-sim bodyscanner`: a simulated body scanner that stores its reports on persons over DICOS; no pictures."""
+"""`jaitf-sim bodyscanner`: a simulated body scanner, by its reports on persons over DICOS or by its relay contacts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _EPILOG = "Example: jaitf-sim bodyscanner --to 127.0.0.1:11113 --every-s 5 --ala
 
 @app.command(epilog=_EPILOG)
 def bodyscanner(
-    to: Annotated[str, typer.Option(help="HOST:PORT of the appliance's DICOS device")],
+    to: Annotated[str | None, typer.Option(help="HOST:PORT of the appliance's DICOS device")] = None,
+    contacts: Annotated[
+        str | None, typer.Option(help="HOST:PORT to serve relay contacts on over Modbus/TCP, and no reports")
+    ] = None,
     ae_title: Annotated[str, typer.Option(help="AE title that is called")] = "EDGE",
     calling_ae_title: Annotated[str, typer.Option(help="AE title of the scanner")] = "BODYSCAN",
     every_s: Annotated[float, typer.Option(min=0, help="seconds from one person to the next")] = 6.0,
@@ -32,7 +35,17 @@ def bodyscanner(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a passage on standard output")] = False,
 ) -> None:
-    """Simulate a body scanner: each passage is a report with zones, stored over DICOS; its truth on standard output."""
+    """Simulate a body scanner: each passage is a report with zones, stored over DICOS; its truth on standard output.
+
+    With --contacts it is a scanner that only has relays: the map of the Modbus profile bodyscanner-contacts.
+    """
+    if contacts is not None and to is None:
+        from simulators.modbus.cli import Profile, modbus
+
+        modbus(listen=contacts, profile=Profile("bodyscanner-contacts"), every_s=every_s, as_json=as_json)
+        return
+    if to is None or contacts is not None:
+        raise typer.BadParameter("give either --to HOST:PORT or --contacts HOST:PORT")
     host, colon, port = to.rpartition(":")
     if not colon or not port.isdigit() or not 0 < int(port) < 65_536:
         raise typer.BadParameter(f"{to!r} is no HOST:PORT", param_hint="--to")

@@ -140,3 +140,19 @@ async def test_a_damaged_report_is_kept_and_unknown(tmp_path: Path) -> None:
         assert await peer.store(TDR, b"\x08\x00\x16\x00UI\xff\x7f1.2") == 0
     (scan,) = here.core.observations
     assert isinstance(scan, Scan) and scan.problem is not None and "damaged" in scan.problem
+
+
+async def test_a_scanner_with_nothing_but_contacts(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulators.cli", "bodyscanner", "--contacts", "127.0.0.1:0", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout
+        said = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        assert said["profile"] == "bodyscanner-contacts"
+        _, writer = await asyncio.open_connection("127.0.0.1", int(said["listening"].rpartition(":")[2]))
+        writer.close()
+    finally:
+        process.kill()
+        await process.wait()

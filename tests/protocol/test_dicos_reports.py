@@ -115,6 +115,18 @@ async def test_the_reference_toolkits_server_takes_them(tmp_path: Path) -> None:
             assert here.core.last is not None and here.core.last.state is DeviceState.UP
 
 
+async def test_the_probe_asks_the_workstation(tmp_path: Path) -> None:
+    port = free_port()
+    driver = DicosDriver(DicosSettings(listen=f"127.0.0.1:{free_port()}", tdr_to=f"dicom://VIEWER@127.0.0.1:{port}"))
+    report = await driver.probe(20)
+    assert not report.ok and report.mend and "VIEWER" in report.steps[-1]
+    with storescp(tmp_path / "inbox", port):
+        async with asyncio.timeout(30):
+            while not (report := await driver.probe(20)).ok:
+                await asyncio.sleep(0.1)
+    assert report.steps[-1] == f"VIEWER at 127.0.0.1:{port} answers C-ECHO"
+
+
 async def test_a_workstation_that_is_away_gets_every_report_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
