@@ -115,7 +115,7 @@ class Calibrator:
             wanted = "with X-rays on and the belt running empty" if step.xrays_on else "with X-rays off"
             self._answer(False, self._why or f"{step.count} of {LINES} lines {wanted} came in time")
 
-    def see(self, line: Line, covered: bool) -> None:
+    def see(self, line: Line, covered: bool | None) -> None:
         """Take a line; `covered` where something is known to lie in it."""
         if not self._steps:
             return

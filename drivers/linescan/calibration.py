@@ -81,10 +81,15 @@ class Correction:
         """Return raw values [..., 2, pixels] as the part of the light that comes through, dead pixels as they are."""
         return np.asarray((raw - self.calibration.dark) * self._per_count, np.float32)
 
-    def covered(self, line: Line, below: float, pixels: int) -> bool:
-        """Whether at least so many pixels of the low energy, dead and missing ones aside, show less than `below`."""
+    def covered(self, line: Line, below: float, pixels: int) -> bool | None:
+        """Whether at least so many live pixels of the low energy show less than `below`.
+
+        None where those that came do not, but not all came: what is not known to be clear is not clear.
+        """
         dark = (self.transmission(line.values)[0] < below) & ~self.dead[0] & line.there[0]
-        return int(np.count_nonzero(dark)) >= pixels
+        if int(np.count_nonzero(dark)) >= pixels:
+            return True
+        return False if line.there[0].all() else None
 
     def repaired(self, planes: Plane) -> Plane:
         """Return planes [rows, 2, pixels] with dead pixels interpolated between the nearest live ones of their row."""

@@ -46,15 +46,20 @@ class Cutter:
     _bag: Bag | None = None
     _before: deque[Line] = field(default_factory=deque)
     _clear: int = 0
+    _doubt: int = 0
     _torn: str | None = "it lay in the beam when lines began to come"
+    _untorn: int = 1
 
     @property
     def busy(self) -> bool:
         """Whether a bag is under way."""
         return self._bag is not None
 
-    def see(self, line: Line, covered: bool) -> list[Bag]:
-        """Take a line with X-rays on, `covered` where something lies in it; return the bags that it ends."""
+    def see(self, line: Line, covered: bool | None) -> list[Bag]:
+        """Take a line with X-rays on and return the bags that it ends.
+
+        `covered` says whether something lies in it, None where so little of it came that nobody knows.
+        """
         done: list[Bag] = []
         if self._highest is not None:
             step = ahead(line.position, self._highest)
@@ -66,6 +71,9 @@ class Cutter:
             elif step - 1 > self.rules.bridge:
                 done = self.end(f"{step - 1} lines together are lost")
         self._highest = line.position
+        self._doubt = self._doubt + 1 if covered is None else 0
+        if self._doubt > self.rules.bridge:
+            return done + self.end(f"{self._doubt} lines together are half lost")
         if self._bag is None:
             self._outside(line, covered)
             return done
@@ -76,35 +84,36 @@ class Cutter:
         bag, self._bag = self._bag, None
         self._before.clear()
         self._clear = 0
-        if bag is None:
+        if bag is None:  # nothing was seen to lie there, but what comes next may have begun unseen
+            self._torn, self._untorn = why, max(self.rules.margin, 1)
             return []
-        self._torn = f"it follows one that was cut: {why}"
+        self._torn, self._untorn = f"it follows one that was cut: {why}", self.rules.gap
         bag.incomplete = bag.incomplete or f"cut: {why}"
         return [bag]
 
     def forget(self) -> None:
         """Begin anew, with positions that have nothing to do with those before; call `end` first."""
         self._highest = None
-        self._torn = "it lay in the beam when lines began to come"
+        self._torn, self._untorn = "it lay in the beam when lines began to come", 1
 
-    def _outside(self, line: Line, covered: bool) -> None:
+    def _outside(self, line: Line, covered: bool | None) -> None:
         if covered:
             self._bag = Bag([*self._before, line], self._torn and f"cut: {self._torn}", covered=1)
             self._before.clear()
             self._clear = 0
             self._torn = None
             return
-        self._clear += 1
-        if self._clear >= self.rules.gap:
+        self._clear += covered is False
+        if self._clear >= self._untorn:
             self._torn = None
         self._before.append(line)
         while len(self._before) > self.rules.margin:
             self._before.popleft()
 
-    def _inside(self, bag: Bag, line: Line, covered: bool) -> list[Bag]:
+    def _inside(self, bag: Bag, line: Line, covered: bool | None) -> list[Bag]:
         bag.lines.append(line)
-        bag.covered += covered
-        self._clear = 0 if covered else self._clear + 1
+        bag.covered += covered is True
+        self._clear = 0 if covered is not False else self._clear + 1
         if self._clear >= self.rules.gap:
             return self._over(bag)
         if bag.rows >= self.rules.longest:

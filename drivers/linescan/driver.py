@@ -209,7 +209,7 @@ class Belt:
         self._unfit = correction is not None and not correction.calibration.fits(line)
         usable = correction is not None and not self._unfit
         settings = self._settings
-        covered = False
+        covered: bool | None = False
         if correction and usable and line.flags & Flags.XRAYS_ON:
             covered = correction.covered(line, settings.covered_below, settings.covered_pixels)
         self.calibrator.see(line, covered)

@@ -131,12 +131,12 @@ RULES = Rules(gap=5, margin=2, shortest=3, longest=40, bridge=2, rewind=10)
 
 
 def cut(pattern: str, start: int = 0, rules: Rules = RULES) -> list[Bag]:
-    """`#` covered, `.` clear, `x` lost, `<` the belt runs back one, `s` it stands."""
+    """`#` covered, `.` clear, `?` half lost, `x` lost, `<` the belt runs back one, `s` it stands."""
     cutter, bags, at = Cutter(rules), [], start
     for sign in pattern:
         at += {"<": -1, "s": 0}.get(sign, 1)
         if sign != "x":
-            bags += cutter.see(line(at), sign == "#")
+            bags += cutter.see(line(at), None if sign == "?" else sign == "#")
     return bags
 
 
@@ -155,6 +155,12 @@ def cut(pattern: str, start: int = 0, rules: Rules = RULES) -> list[Bag]:
         ("......####" + "<" * 12 + "######......", [6, 8], ["cut: the belt ran back over it", "it follows"]),
         ("......" + "#" * 50 + "......", [40, 14], ["longer than 40", "it follows"]),
         ("##########......", [12], ["lay in the beam"]),
+        ("......##??##......", [10], [None]),
+        ("......##???###......", [6, 5], ["cut: 3 lines together are half lost", "it follows"]),
+        ("......????##.#......", [6], ["half lost"]),
+        ("......####..??..??..####......", [22], [None]),
+        ("......xxxx####......", [6], ["cut: 4 lines together are lost"]),
+        ("......xxxx..####......", [8], [None]),
     ],
 )
 def test_bags_are_cut(pattern: str, rows: list[int], whys: list[str | None], start: int):
@@ -164,7 +170,7 @@ def test_bags_are_cut(pattern: str, rows: list[int], whys: list[str | None], sta
         assert bag.incomplete is None if why is None else why in (bag.incomplete or "")
 
 
-@given(st.text("#.xs<", max_size=300))
+@given(st.text("#.?xs<", max_size=300))
 def test_no_line_is_in_a_bag_twice_and_rows_rise(pattern: str):
     for bag in cut(pattern):
         positions = [each.position for each in bag.lines]
