@@ -36,6 +36,8 @@ class OpenHit:
     base: Severity | None
     identities: frozenset[Identity]
     pictured: bool = False
+    spoken: tuple[object, ...] = ()
+    """What others had said of the item when it was last looked at, after the item had left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,7 @@ class Desk:
     def take_back(self, sign: Sign) -> None:
         """Forget a sign whose observation was refused: its device will bring it again."""
         self._signs.drop(sign)
-        if sign.seen.sighting:
-            self.lane.tracks.drop(sign.seen.sighting)
+        self.lane.take_back(sign.seen)
 
     def is_asked_for(self, seen: Seen) -> bool:
         """Return whether a dog reacted to this item before: its picture is then judged at the stricter point."""
@@ -135,7 +136,7 @@ class Desk:
             if one.joined or other.joined or one.device == other.device:
                 continue
             rule = self._rules.joined(one.kind, other.kind)
-            if rule is None or (key := self.lane.key(one.seen)) is None or self.lane.key(other.seen) != key:
+            if rule is None or (key := self._signs.key(one)) is None or self._signs.key(other) != key:
                 continue
             main, hit = joined(rule, one, other, new_id(), self.lane)
             target = self._match(self.lane.identities(main.seen))
@@ -161,6 +162,9 @@ class Desk:
 
     def _change(self, held: OpenHit) -> Change | None:
         before, sign = held.hit, held.sign
+        if (spoken := self._spoken(sign)) and spoken == held.spoken:
+            return None
+        held.spoken = spoken
         identities = self.lane.identities(sign.seen)
         target = before.targeted
         if target is None and identities != held.identities:
@@ -174,6 +178,11 @@ class Desk:
         words = _difference(before, now)
         thumb = self._picture(held)
         return Change(before.hit_id, words, thumb) if words or thumb else None
+
+    def _spoken(self, sign: Sign) -> tuple[object, ...]:
+        """Return what others have said of an item that has left; nothing while it is here and may be another yet."""
+        others = self._signs.of(sign)
+        return (sign.key, *((id(each), each.hit_id) for each in others)) if sign.final else ()
 
     def _picture(self, held: OpenHit) -> bytes | None:
         """Return the picture that a hit of a dog's asked for, once it is there."""

@@ -100,6 +100,8 @@ class Lane:
         self.tracks = Tracks(self.belt, layout.gap_mm, new_id)
         self.passages = Passages(self.tracks)
         self._views = {name: _view(place) for name, place in layout.places.items()}
+        self.version = 0
+        """Rises with everything that may change what is known of any item."""
         self._stations = {device: station for station in layout.stations for device in station.devices}
         self._reads: deque[_Read] = deque(maxlen=MAX_READS)
         self._entered = False
@@ -110,6 +112,7 @@ class Lane:
 
     def see(self, device: str, observation: Observation) -> Seen:
         """Take an observation, and return what ties it to its item."""
+        self.version += 1
         at_ns = observation.at.monotonic_ns
         tag = bag_tag(observation.item)
         names = {Identity(IdKind.BAG_TAG, tag)} if tag else set()
@@ -129,6 +132,7 @@ class Lane:
 
     def lost(self, device: str, now_ns: int) -> None:
         """Take note that a device is down: where it watched the belt, nothing is known of it since it last answered."""
+        self.version += 1
         if self._running and self._running.device == device:
             self.belt.tell(Motion.UNKNOWN, now_ns - UNHEARD_NS)
 
@@ -161,8 +165,23 @@ class Lane:
         track = seen.sighting.track if seen.sighting else self._pointed_at(seen)[0]
         return None if track is None or track.disturbed else track.id
 
+    def has_left(self, seen: Seen, now_ns: int) -> bool:
+        """Return whether nothing more can become known of which item it was."""
+        if seen.sighting:
+            return seen.sighting.track.gone
+        if seen.span:
+            return self._is_leaving(seen.span)
+        return seen.station is None or now_ns - seen.at_ns > 2 * seen.station.within_ns
+
+    def take_back(self, seen: Seen) -> None:
+        """Forget an observation that was refused."""
+        self.version += 1
+        if seen.sighting:
+            self.tracks.drop(seen.sighting)
+
     def forget(self, now_ns: int) -> None:
         """Forget the items that have left the lane."""
+        self.version += 1
         self._passed_mm = self.belt.travel_mm(now_ns) - self._last_mm - PASSED_MM
         self.tracks.retire(self._passed_mm, now_ns)
         self.passages.forget(now_ns - KEEP_NS)
@@ -241,14 +260,17 @@ class Lane:
     def _pointed_at(self, seen: Seen) -> tuple[Track | None, Match]:
         """Return the item at a place where a device only says that there was one, or why it is not known which."""
         assert seen.span is not None
-        leaving = seen.span.lo - self.layout.gap_mm < self._passed_mm
-        if seen.pointed is None or not leaving:
+        if seen.pointed is None or not self._is_leaving(seen.span):
             track, match = self._point(seen)
             seen.pointed = _Pointed(track, match, track.moves if track else 0)
         known = seen.pointed
         if known.track and known.track.moves != known.moves:
             return None, Match(TiedBy.NONE, reason=NoMatch.MOVED)
         return known.track, known.match
+
+    def _is_leaving(self, span: Span) -> bool:
+        """Return whether items at a place may have been forgotten already."""
+        return span.lo - self.layout.gap_mm < self._passed_mm
 
     def _point(self, seen: Seen) -> tuple[Track | None, Match]:
         span = seen.span

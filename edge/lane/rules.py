@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -58,7 +57,7 @@ class Rules:
 
 
 def _is(of: tuple[str, str], kind: str, other: str) -> bool:
-    return Counter(of) == Counter((kind, other))
+    return of in ((kind, other), (other, kind))
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from drivers.clock import Stamp
 from drivers.contract import Scan, Severity
 from edge.lane.lane import Lane, Seen
-from edge.lane.rules import XRAY_ALARM, XRAY_CLEAR, XRAY_FAINT, Together
+from edge.lane.rules import FAINT, XRAY_ALARM, XRAY_CLEAR, XRAY_FAINT, Together
 from edge.nouns import Canine, Corroboration, Decision, Evidence, Hit, Pictured, Threat, ThreatReport
 
 MAX_SIGNS = 256
@@ -38,6 +38,11 @@ class Sign:
     thumb: bytes | None = None
     canine: Canine | None = None
     joined: bool = False
+    key: str | None = None
+    key_as_of: int = -1
+    """The lane's version that `key` is of."""
+    final: bool = False
+    """Whether its item has left the lane, so that `key` stays what it is."""
 
     @property
     def kept_bytes(self) -> int:
@@ -59,6 +64,7 @@ class Signs:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._signs: deque[Sign] = deque(maxlen=MAX_SIGNS)
+        self._now_ns = 0
 
     def add(self, sign: Sign) -> None:
         """Keep a sign; of what it keeps of pictures the oldest goes first."""
@@ -77,19 +83,27 @@ class Signs:
 
     def forget(self, now_ns: int) -> None:
         """Forget what is too old to say anything."""
+        self._now_ns = now_ns
         while self._signs and now_ns - self._signs[0].at.monotonic_ns > KEEP_NS:
             self._signs.popleft()
 
     def of(self, sign: Sign) -> list[Sign]:
         """Return what other devices found on the item of a sign, the latest last; nothing while that is not known."""
-        key = self._lane.key(sign.seen)
+        key = self.key(sign)
         if key is None:
             return []
-        return [each for each in self._signs if each.device != sign.device and self._lane.key(each.seen) == key]
+        return [each for each in self._signs if each.device != sign.device and self.key(each) == key]
+
+    def key(self, sign: Sign) -> str | None:
+        """Return what is the same for all signs of one item; None while it is not known which one it is."""
+        if not sign.final and sign.key_as_of != self._lane.version:
+            sign.key, sign.key_as_of = self._lane.key(sign.seen), self._lane.version
+            sign.final = self._lane.has_left(sign.seen, self._now_ns)
+        return sign.key
 
     def faint(self) -> list[Sign]:
         """Return the signs that may yet become a hit together with others."""
-        return [each for each in self._signs if each.hit_id is None and not each.joined]
+        return [each for each in self._signs if each.kind in FAINT and not each.joined]
 
 
 def dressed(hit: Hit, sign: Sign, others: Iterable[Sign], base: Severity | None, severity: Severity | None) -> Hit:
