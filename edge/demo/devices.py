@@ -41,7 +41,7 @@ LANES = {
         _xray("--every-s", "3", "--threat-rate", "0.4"),
         SimulatedDevice("rpm-1", "rpm every_s=6 gamma=0.5 speed=2"),
         SimulatedDevice("scale-1", "scale parcel_s=5 around_kg=30 heavy_every=3"),
-        SimulatedDevice("codes-1", "tags every_s=5"),
+        SimulatedDevice("codes-1", "labels every_s=5 around_kg=30"),
         SimulatedDevice("k9-1", "tagreader bag_s=0 button_s=11"),
     ),
     "post": (

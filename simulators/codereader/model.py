@@ -61,14 +61,15 @@ def sscc(serial: int) -> str:
 class Desk:
     """What comes before the reader, by number; the same `seed` gives the same.
 
-    `kinds` in turn: tag, pass, parcel, label, document. Every so many documents one is `forged`: a digit of its
-    number is another than its check digits say.
+    `kinds` in turn: tag, pass, parcel, label, document. Labels declare `around_kg`, give or take 3 %. Every so many
+    documents one is `forged`: a digit of its number is another than its check digits say.
     """
 
     seed: int = 1
     kinds: tuple[str, ...] = ("tag",)
     forged_every: int = 0
     today: date = date(2026, 11, 21)
+    around_kg: float = 12.0
 
     def codes(self, number: int) -> tuple[tuple[str, str], ...]:
         """Return what is read of thing `number`: AIM symbology and text, several for a document's lines."""
@@ -86,7 +87,7 @@ class Desk:
         if kind == "parcel":
             return (("C0", postal_item(chance.randrange(100_000_000))),)
         if kind == "label":
-            declared_kg = 12.0 * chance.uniform(0.97, 1.03)
+            declared_kg = self.around_kg * chance.uniform(0.97, 1.03)
             return (("C1", f"00{sscc(number)}3302{round(declared_kg * 100):06d}"),)
         return tuple(("o1", line) for line in self.document(number))
 

@@ -70,7 +70,8 @@ class _CodeReader:
         from simulators.codereader.model import Desk
         from simulators.line import Line
 
-        self._desk = Desk(seed, kinds, int(said.get("forged_every", 0)), date.today())
+        around_kg = said.get("around_kg", 12.0)
+        self._desk = Desk(seed, kinds, int(said.get("forged_every", 0)), date.today(), around_kg)
         self._every_s = said.get("every_s", 3.0)
         self._line = Line()
         self._task: asyncio.Task[None] | None = None
@@ -119,6 +120,7 @@ KINDS: dict[str, Callable[[int, Options], Any]] = {
     "tags": lambda seed, said: _CodeReader(("tag",), seed, said),
     "passes": lambda seed, said: _CodeReader(("pass",), seed, said),
     "parcels": lambda seed, said: _CodeReader(("parcel",), seed, said),
+    "labels": lambda seed, said: _CodeReader(("label",), seed, said),
     "documents": lambda seed, said: _CodeReader(("document",), seed, said),
     "rpm": _Rpm,
 }

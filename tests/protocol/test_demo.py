@@ -81,6 +81,10 @@ def test_the_other_lanes(tmp_path, stream, devices):
     assert {hit["stream"] for hit in hits} == {stream}
     if stream == "post":  # a parcel's number, read at the bench where it was weighed
         assert any(hit["item"].get("parcel") for hit in hits if hit["device"] == "scale-1")
+    else:  # a piece that weighs twice what its own label declares, and none of the others
+        weighed = [hit for hit in hits if hit["device"] == "scale-1"]
+        assert all(hit["item"].get("parcel") for hit in weighed)
+        assert all(hit["threats"][0]["measurement"]["value"] > 50 for hit in weighed)
 
 
 def test_so_many_seconds(tmp_path):
