@@ -96,17 +96,20 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 @pytest.fixture(scope="session")
 def ordinary(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return bags(tmp_path_factory.mktemp("site") / "bags", 40)
+    return bags(tmp_path_factory.mktemp("site") / "bags", 24)
 
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
     """Make an adaptation one of few bags and small scenes: what it is worth is not asked here."""
-    patch.setattr("inference.adaptation.bags.LEAST", 30)
-    patch.setattr("inference.calibrate.LEAST_BAGS", 8)
-    patch.setattr("inference.adaptation.run.SCENES", (8, 6, 8))
+    patch.setattr("inference.adaptation.bags.LEAST", 20)
+    patch.setattr("inference.calibrate.LEAST_BAGS", 5)
+    patch.setattr("inference.adaptation.run.SCENES", (5, 3, 4))
     patch.setattr("inference.adaptation.run.HOLDS", (0.3,))
-    patch.setattr("inference.adaptation.lessons._SCENE_ROWS", 180)
-    patch.setattr("inference.adaptation.lessons._SCENE_COLUMNS", 150)
+    patch.setattr("inference.adaptation.run._THREATS", 1)
+    patch.setattr("inference.adaptation.lessons.THREATS_A_BAG", 1)
+    patch.setattr("inference.adaptation.lessons.THINGS_A_BAG", 1)
+    patch.setattr("inference.adaptation.lessons._SCENE_ROWS", 120)
+    patch.setattr("inference.adaptation.lessons._SCENE_COLUMNS", 100)
 
 
 @pytest.fixture
