@@ -7,6 +7,7 @@ A handle that failed once gives nothing more, though the stream comes back: each
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -34,6 +35,7 @@ SLACK_S = 5.0
 #: Video4Linux waits so long for a picture and takes no other deadline (OpenCV's default).
 GRABBER_WAIT_S = 10.0
 MAX_STUCK = 3
+CLOSE_S = 1.0
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
@@ -85,6 +87,7 @@ class Capture:
         self._shot: Shot | None = None
         self._error: EdgeError | None = None
         self._thread: threading.Thread | None = None
+        self._over = False
         grabber = isinstance(self._where, GrabberAddress)
         self._open_s = GRABBER_WAIT_S if grabber else settings.open_timeout_ms / 1000
         self._read_s = GRABBER_WAIT_S if grabber else settings.read_timeout_ms / 1000
@@ -127,9 +130,14 @@ class Capture:
         shot, self._shot = self._shot, None
         return shot
 
-    def close(self) -> None:
-        """Let the handle go as soon as its thread can; safe to call at any time."""
+    async def close(self) -> None:
+        """Let the handle go, and wait a moment for its thread to do so; safe to call at any time."""
         self._stop.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                while self._thread is not None and not self._over:
+                    self._news.clear()
+                    await self._news.wait()
 
     def _url(self) -> str:
         if isinstance(self._where, GrabberAddress):
@@ -158,6 +166,7 @@ class Capture:
         finally:
             if handle is not None:
                 handle.release()
+            tell(self._ended)
 
     def _opened(self, url: str) -> cv2.VideoCapture:
         started = time.monotonic()
@@ -217,6 +226,10 @@ class Capture:
 
     def _got(self, shot: Shot) -> None:
         self._shot = shot  # one that nobody took in time is gone: the latest counts
+        self._news.set()
+
+    def _ended(self) -> None:
+        self._over = True
         self._news.set()
 
     def _failed(self, error: EdgeError) -> None:

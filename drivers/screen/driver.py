@@ -66,7 +66,7 @@ class ScreenDriver(Driver):
                 port.progress()
                 shot = await capture.next()
         finally:
-            capture.close()
+            await capture.close()
 
     def _look(self, shot: Shot) -> list[Bag]:
         now_s = shot.at.monotonic_ns / 1e9
@@ -150,7 +150,7 @@ class ScreenDriver(Driver):
         except EdgeError as error:
             return ProbeReport(False, (str(error),), mend=str(error))
         finally:
-            capture.close()
+            await capture.close()
         height, width = shot.picture.shape[:2]
         steps.append(f"a picture of {width} x {height} from {self._settings.url}")
         if show.is_lost(shot.picture):

@@ -1,8 +1,8 @@
 """How far a scrolling picture has moved: weighted least squares over every shift at once, by Fourier transform.
 
 A frame is reduced to a signature: for each column and each of a few bands of rows, how much darker than the background
-it is, how its tint differs, and how much edge there is. Where d columns have come in at the right, the new signature's
-column x shows what the old one's column x + d showed. Pixels behind a mask weigh nothing.
+it is, and how its tint differs; where these say nothing, how much edge there is. Where d columns have come in at the
+right, the new signature's column x shows what the old one's column x + d showed. Pixels behind a mask weigh nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SAME = 0.08
 NOISE_LEVELS = 5
 #: Shifts whose error is as good as the best's but for noise are alike; the one nearest to the expected is taken.
 ALIKE_RATIO, ALIKE = 1.25, 4e-6
-#: A far shift is believed only where the part that both frames show holds so much of what there is to see.
-FAR_SHARE = 0.35
+#: A far shift is believed only where what both frames show is so much of what either does.
+FAR_SHARE = 0.3
 #: Correlation of edges from which two pictures have the same drawing in other colours.
 SAME_EDGES = 0.65
 
@@ -61,9 +61,12 @@ class Signature:
 
     light: _Channel
     tint: _Channel
-    edges: _Channel
+    frame: Frame
 
-    columns: int
+    @property
+    def columns(self) -> int:
+        """The width of the frame."""
+        return int(self.frame.shape[1])
 
     @property
     def energy(self) -> float:
@@ -102,13 +105,17 @@ class Scroller:
         return int(self.valid.shape[1])
 
     def signature(self, frame: Frame, background: tuple[int, int, int]) -> Signature:
-        """Return the signature of a BGR frame on its background's colour (B, G, R)."""
-        blue, green, red = (_banded(np.where(self.valid, frame[..., c], 0).astype(np.float32)) for c in range(3))
+        """Return the signature of a BGR frame on its background's colour (B, G, R).
+
+        What is not valid in it must be 0 already, as `paint` leaves it.
+        """
+        fewer = _fewer_rows(frame)
+        blue, green, red = (_banded(fewer[..., c].astype(np.float32)) for c in range(3))
         weight = np.maximum(self._weight, 1e-6)
         base = _luma(*background)
         light = (base - _luma(blue / weight, green / weight, red / weight)) / 255
         tint = ((red - blue) / weight - (background[2] - background[0])) / 255
-        return Signature(self._channel(light), self._channel(tint), self._channel(self._edges(frame)), self.columns)
+        return Signature(self._channel(light), self._channel(tint), frame)
 
     def _edges(self, frame: Frame) -> Plane:
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
@@ -155,7 +162,8 @@ class Scroller:
         far = self.columns - 1
         differ, energy = self._compare(old.light, new.light)
         ratio = differ / np.maximum(energy, 1e-9)
-        enough = energy >= FAR_SHARE * (old.light.energy + new.light.energy)
+        of_old = self._lags(old.light.square, self._weights)
+        enough = (of_old >= FAR_SHARE * old.energy) | (energy - of_old >= FAR_SHARE * new.energy)
         if old.empty or new.empty or not enough.any():
             return Match(0, 1.0, 1.0, False, False)
         best = int(np.argmin(np.where(enough, ratio, np.inf)))
@@ -164,9 +172,10 @@ class Scroller:
     def match_edges(self, old: Signature, new: Signature, expected: int, reach: int) -> tuple[int, float]:
         """Return the shift at which the edges agree best, and their correlation there, colours left aside."""
         far = self.columns - 1
-        cross = self._lags(old.edges.plain, new.edges.plain)
-        ours = self._lags(old.edges.square, self._weights)
-        theirs = self._lags(self._weights, new.edges.square)
+        before, after = (self._channel(self._edges(each.frame)) for each in (old, new))
+        cross = self._lags(before.plain, after.plain)
+        ours = self._lags(before.square, self._weights)
+        theirs = self._lags(self._weights, after.square)
         agreement = cross / np.sqrt(np.maximum(ours * theirs, 1e-12))
         low, high = max(expected - reach, -far), min(expected + reach, far)
         best = int(np.argmax(agreement[low + far : high + far + 1])) + low
@@ -175,6 +184,12 @@ class Scroller:
     def _compare(self, old: _Channel, new: _Channel) -> tuple[Row, Row]:
         energy = self._lags(old.square, self._weights) + self._lags(self._weights, new.square)
         return np.maximum(energy - 2 * self._lags(old.plain, new.plain), 0), np.maximum(energy, 0)
+
+
+def _fewer_rows(frame: Frame) -> Frame:
+    """Return the frame with a few rows for each band: what is averaged in whole numbers first costs a tenth."""
+    rows = min(4 * BANDS, frame.shape[0])
+    return np.asarray(cv2.resize(frame, (frame.shape[1], rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _banded(plane: Plane) -> Plane:

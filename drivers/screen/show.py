@@ -47,8 +47,14 @@ def background(frame: Frame, valid: NDArray[np.bool_], known: Colour | None) -> 
 
 
 def _share(sample: NDArray[np.uint8], colour: Colour) -> float:
-    near = np.abs(sample.astype(np.int16) - np.array(colour, np.int16)).max(axis=-1) <= NEAR
-    return float(near.mean())
+    return 1 - float(_off(sample, colour, NEAR).mean())
+
+
+def _off(sample: NDArray[np.uint8], colour: Colour, by: int) -> NDArray[np.bool_]:
+    """Return which of a row of colours lie further than `by` from one, in any of B, G, R."""
+    low, high = (tuple(value + sign * by for value in colour) for sign in (-1, 1))
+    near: NDArray[np.bool_] = cv2.inRange(np.ascontiguousarray(sample)[None], low, high)[0] == 0
+    return near
 
 
 def is_light(colour: Colour) -> bool:
@@ -75,8 +81,7 @@ class Palette:
     def of(frame: Frame, valid: NDArray[np.bool_], background: Colour) -> Palette:
         """Return the palette of a picture."""
         sample = frame[::_STEP, ::_STEP][valid[::_STEP, ::_STEP]]
-        off = np.abs(sample.astype(np.int16) - np.array(background, np.int16)).max(axis=-1) > 2 * NEAR
-        sample = sample[off]
+        sample = sample[_off(sample, background, 2 * NEAR)]
         if not sample.size:
             return Palette(np.zeros(0, np.float32), 0)
         hsv = cv2.cvtColor(sample.reshape(1, -1, 3), cv2.COLOR_BGR2HSV)[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +22,8 @@ def solid(pixels: Frame, background: tuple[int, int, int], threshold: int) -> Bi
 
     A lone pixel is the scanner's noise.
     """
-    off: Bits = np.abs(pixels.astype(np.int16) - np.array(background, np.int16)).max(axis=2) > threshold
+    differs = cv2.absdiff(np.ascontiguousarray(pixels), (*background, 0))
+    off: Bits = cv2.max(cv2.max(differs[..., 0], differs[..., 1]), differs[..., 2]) > threshold
     off[1:] &= off[:-1].copy()
     off[0] = False
     return off

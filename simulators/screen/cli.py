@@ -15,6 +15,8 @@ import typer
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+AHEAD_S = 10.0
+
 _EPILOG = "Example: jaitf-sim screen --listen 127.0.0.1:8554 --act pause:20:5 --act invert:30:4 --json"
 
 
@@ -134,6 +136,12 @@ def _moments(fps: int, seconds: float, stop: threading.Event) -> Iterator[float]
         stop.wait(max(started + number / fps - time.monotonic(), 0))
 
 
+def _prepare(shown, stop: threading.Event) -> None:
+    started = time.monotonic()
+    while not stop.wait(0.1):
+        shown.prepare(time.monotonic() - started + AHEAD_S)
+
+
 def _serve(shown, port: int, fps: int, seconds: float, as_json: bool, stop: threading.Event) -> None:
     from simulators.screen.rtsp import RtspServer
 
@@ -142,6 +150,7 @@ def _serve(shown, port: int, fps: int, seconds: float, as_json: bool, stop: thre
         words = {"listening": server.url, "pid": server.pid, "settings": shown.layout.settings(), "simulated": True}
         _tell(words, f"simulated screen on {server.url}", as_json)
         truth = _Truth(shown, as_json)
+        threading.Thread(target=_prepare, args=(shown, stop), daemon=True).start()
         for at_s in _moments(fps, seconds, stop):
             if not server.alive:
                 raise RuntimeError("the RTSP server has ended")

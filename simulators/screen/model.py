@@ -5,7 +5,7 @@ Time is given, never taken: the same seed, script and moments give the same pict
 
 from __future__ import annotations
 
-from collections import deque
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -119,7 +119,7 @@ class Screen:
     _rng: np.random.Generator = field(init=False)
     _end: int = field(init=False)
     _frozen: Picture | None = None
-    _ready: deque[Tile] = field(default_factory=deque)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng([self.seed, 0x5C])
@@ -199,6 +199,16 @@ class Screen:
 
     def _load(self, until: int) -> None:
         """Put bags on the belt up to a column."""
+        if self._end >= until:
+            return
+        with self._loading:
+            self._put(until)
+
+    def prepare(self, at_s: float) -> None:
+        """Make the bags that come until a moment; from another thread, so that making them does not halt the belt."""
+        self._load(self.position(at_s) + self.along)
+
+    def _put(self, until: int) -> None:
         while self._end < until and not (self.count and len(self.bags) >= self.count):
             number = len(self.bags) + 1
             made = self.tiles[(number - 1) % len(self.tiles)] if self.tiles else self._make(number)

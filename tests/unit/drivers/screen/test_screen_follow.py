@@ -16,7 +16,7 @@ from simulators.screen.model import Act, Event, Layout, Screen
 
 ACROSS = Layout((520, 320), (10, 40, 500, 260), (380, 6, 130, 28), (10, 6, 200, 28), (440, 46, 64, 24))
 ALONG = Layout((320, 560), (30, 50, 260, 500), (200, 6, 110, 28), (10, 6, 180, 28), (40, 520, 64, 24))
-FPS = 12
+FPS = 8
 NEAR_PX = 6
 
 
@@ -42,7 +42,7 @@ class Followed:
 
 
 def follow(
-    tiles, *script: Event, layout: Layout = ACROSS, seconds: float = 16, count: int = 4, noise: float = 0, **more
+    tiles, *script: Event, layout: Layout = ACROSS, seconds: float = 13, count: int = 4, noise: float = 0, **more
 ):
     screen = Screen(seed=3, px_s=110, script=script, tiles=tiles, count=count, layout=layout, gap=(40, 120), **more)
     ingest = Ingest(layout.region, (layout.operator, layout.logo), Direction(layout.moves))
@@ -93,7 +93,7 @@ def assert_boxes(followed: Followed, bags: list[Bag], wanted=None) -> None:
 )
 def test_every_bag_is_cut_once_with_its_box(tiles, script):
     """Where the display comes back to where it was, nothing was missed, and every bag is judged."""
-    followed = follow(tiles, *script, seconds=21)
+    followed = follow(tiles, *script, seconds=17)
     assert not followed.unknown()
     assert_boxes(followed, followed.judged())
 
@@ -133,7 +133,9 @@ def test_grey_is_told_from_colour_and_colour_comes_back(tiles):
     followed = follow(tiles * 2, Event(Act.GREY, 3.5, 7), seconds=27, count=7)
     assert followed.modes == [Mode.NORMAL, Mode.ENHANCED, Mode.NORMAL]
     assert followed.unknown()
-    assert_boxes(followed, followed.judged()[-2:], followed.screen.bags[-2:])
+    for bag, shown in zip(followed.judged()[-3:], followed.screen.bags[-3:], strict=True):
+        height, width = shown.tile.picture.shape[:2]
+        assert np.abs(np.array(followed.box(bag)[1:]) - (shown.top, width, height)).max() <= NEAR_PX
 
 
 def test_a_magnified_picture_is_recognised_and_never_judged_as_a_bag(tiles):
