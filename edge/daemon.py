@@ -134,6 +134,7 @@ class Appliance:
         self._targets = Targets(who.data_dir, clock, self._audit_targets)
         rooms = (self._judge, self._ledger, self._reader, events, clock)
         self._intake = Intake(*rooms, self._readings.add, self._targets.match, partial(desk, config))
+        self._intake.on_notice = lambda outcome, detail: self._courier.audit("lane", outcome, detail)
         self._judge.pictures_of_clear = self._intake.desk.wants_pictures
         self._supervisor = Supervisor(
             config.devices, who.data_dir, clock, chance, self._intake.screen, self._device_changed

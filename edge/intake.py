@@ -60,6 +60,8 @@ class Intake:
         self._on_reading = on_reading
         self._match = match
         self.desk = laid_out(match, _is_covert)
+        self.on_notice: Callable[[str, str], None] = lambda outcome, detail: log.warning("lane: %s", detail)
+        """Hears what a person must know of the lane: outcome and detail."""
         self._collapse = Collapse()
         #: Called with each hit once it is on the disk, in the event loop.
         self.on_hit: Callable[[Hit], None] = lambda hit: None
@@ -212,6 +214,8 @@ class Intake:
                 written.add_done_callback(lambda f: f.cancelled() or f.exception())
 
     async def _tell_changes(self, now_ns: int) -> None:
+        for outcome, detail in self.desk.notices():
+            self.on_notice(outcome, detail)
         await self._weigh()  # a label may be known to be a parcel's only now
         for change in self.desk.changes(now_ns):
             with contextlib.suppress(StoreRejected):

@@ -22,6 +22,11 @@ from edge.nouns import Decision, Evidence, Hit, Item, Targeted, ThreatReport
 from edge.severity import raised
 
 MAX_OPEN = 256
+BELT_RIGHT = "items turn up where the belt brings them again: it ties them"
+BELT_WRONG = (
+    "items with tags turn up elsewhere than the belt should bring them: its speed or a device's place in [lane] is"
+    " wrong; until that is mended, items are tied by their tags alone"
+)
 
 Match = Callable[[frozenset[Identity]], Targeted | None]
 Covert = Callable[[Targeted | None, ThreatReport], bool]
@@ -71,6 +76,8 @@ class Desk:
         self._covert = covert
         self._signs = Signs(lane)
         self._open: dict[str, OpenHit] = {}
+        self._trusted = True
+        self._standing: set[str] = set()
 
     @property
     def wants_pictures(self) -> bool:
@@ -129,6 +136,16 @@ class Desk:
             self._open[hit.hit_id] = OpenHit(bare, sign, base, self.lane.identities(sign.seen))
             if len(self._open) > MAX_OPEN:
                 del self._open[next(iter(self._open))]
+
+    def notices(self) -> Iterator[tuple[str, str]]:
+        """Yield what a person must know of the lane itself, once each: what has gone wrong, and that it is mended."""
+        trusted, standing = self.lane.tracks.trusted, {name for name, _ in self.lane.passages.standing()}
+        if trusted is not self._trusted:
+            self._trusted = trusted
+            yield ("done", BELT_RIGHT) if trusted else ("failed", BELT_WRONG)
+        for reader in sorted(standing - self._standing):
+            yield "warning", f"{reader} hears a tag that lies beside the belt: it is left out; is it another lane's?"
+        self._standing = standing
 
     def joins(self, new_id: Callable[[], str]) -> Iterator[Joined]:
         """Yield the hits that faint signs make together, each pair once."""

@@ -347,6 +347,27 @@ async def test_a_scan_that_is_refused_leaves_nothing_behind(box, monkeypatch):
     assert hit["item"]["bag_tag"] == A
 
 
+async def test_a_belt_that_is_not_as_stated_is_said_once(box):
+    told = []
+    box.intake.on_notice = lambda outcome, detail: told.append((outcome, detail))
+    for number in range(9):
+        await box.tag(f"{number:010d}", 10 + 40 * number)
+        await box.tag(f"{number:010d}", 30 + 40 * number, "tags-2")  # 20 s for what should take 16
+        await box.tell()
+    [(outcome, detail)] = told
+    assert outcome == "failed" and "speed" in detail
+
+
+async def test_a_tag_that_lies_beside_the_belt_is_said_once(box):
+    told = []
+    box.intake.on_notice = lambda outcome, detail: told.append(detail)
+    for half in range(60):
+        await box.take("tags-1", Reading(box.at(10 + half / 2), {}, identities=(_tag(A),)))
+        await box.tell()
+    [detail] = told
+    assert detail.startswith("tags-1 hears a tag that lies beside the belt")
+
+
 def test_every_rule_has_a_reason_and_can_be_switched():
     assert len(set(names())) == len(names()) >= 5
     assert not rules(dict.fromkeys(names(), False)).raises
