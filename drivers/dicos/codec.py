@@ -13,7 +13,7 @@ from drivers.clock import Stamp
 from drivers.contract import Energy, ItemHint, Picture, Polarity, Scan
 from drivers.dicos.elements import OOI_TYPE, PIXEL_DATA, DataSet, data_set, file_meta
 from drivers.dicos.pixels import Unjudgeable, pixels
-from drivers.dicos.uids import FILE_META_VERSION, IMAGES, IMPLEMENTATION, KEPT, is_of_person
+from drivers.dicos.uids import FILE_META_VERSION, IMAGES, IMPLEMENTATION, KEPT, TDR, is_of_person
 from drivers.errors import ProtocolError
 
 __all__ = [
@@ -96,15 +96,18 @@ def read_report(
 ) -> tuple[DataSet, bytes, str]:
     """Return a Threat Detection Report as C-STORE brings it: walked, as a file, and the key of its repeats.
 
-    Raises PersonImage where it carries a picture of a person, NotDicom for one that is damaged.
+    The key names nothing: reports may be on persons. Raises PersonImage where it carries a picture of a person,
+    NotDicom for one that is damaged, or is something else by its own account.
     """
     found = data_set(dataset, transfer_syntax)
     _refuse_person(found, sop_class)
     if found.damage or not found.elements:
         raise NotDicom(f"a damaged report: {found.damage or 'it is empty'}")
+    if _word(found, _SOP_CLASS) != TDR:
+        raise NotDicom("no report, though it was announced as one")
     version = _word(found, _DICOS_VERSION) or "V03"
     file = part10(dataset, sop_class, sop_instance, transfer_syntax, version, calling_ae_title)
-    return found, file, f"{_word(found, _SOP_INSTANCE) or ''}:{hashlib.sha256(dataset).hexdigest()}"
+    return found, file, f"report:{hashlib.sha256(dataset).hexdigest()}"
 
 
 def read_kept(original: bytes, at: Stamp) -> tuple[Scan, int]:
@@ -191,8 +194,9 @@ def _refuse_person(found: DataSet, announced_class: str | None) -> None:
     scanned = PIXEL_DATA in found.elements and (
         (_word(found, _MODALITY) or "").upper() in _BODY_SCANNERS or found.text(_AIT_DEVICE_TYPE) is not None
     )
-    if found.shows_person or scanned or any(is_of_person(sop_class) for sop_class in classes):
-        raise PersonImage("a picture of a person: it is refused, and nothing of it is kept")
+    of_person = (_word(found, OOI_TYPE) or "").upper() == "PERSON" and classes[1] != TDR
+    if found.shows_person or scanned or of_person or any(is_of_person(sop_class) for sop_class in classes):
+        raise PersonImage("a picture of a person, or what may be one: it is refused, and nothing of it is kept")
 
 
 def _scan(

@@ -15,11 +15,13 @@ import pytest
 
 from drivers.contract import Category, Outcome, Scan
 from drivers.dicos import tdr
+from drivers.dicos.codec import file_meta
 from drivers.dicos.uids import TDR
 from simulators.bodyscanner.model import PLACES, Anomaly, Passage
 from simulators.bodyscanner.wire import AIT_2D, picture, report
 from tests import sdicos
 from tests.dicomwire import Scanner, associate_rq, command, data
+from tests.dicosfiles import made
 from tests.protocol.test_dicos_dialect import Listening
 from tests.protocol.test_dicos_joined import store
 
@@ -86,9 +88,30 @@ async def test_a_picture_under_another_name_is_refused_too(tmp_path: Path) -> No
     assert not traces(tmp_path / "state") and AIT_2D not in out
 
 
+async def test_what_else_there_is_of_a_person_is_refused(tmp_path: Path) -> None:
+    """A spectrum, say: it has no pixels, and would be kept with the person's identifier in it."""
+    file = tmp_path / "qr.dcs"
+    file.write_bytes(made(SOPClassUID="1.2.840.10008.5.1.4.1.1.501.6", OOIType="PERSON", PixelData=None))
+    async with Listening(tmp_path / "state") as here:
+        assert "(Success)" not in await store(here.number, file)
+        assert not here.core.observations
+
+
+async def test_a_picture_announced_as_a_report_is_a_picture(tmp_path: Path) -> None:
+    file = made()
+    async with Listening(tmp_path / "state") as here:
+        async with Scanner.connected(here.number) as peer:
+            peer.writer.write(associate_rq(TDR))
+            assert (await peer.pdu())[0] == 2
+            assert await peer.store(TDR, file[file_meta(file)[1] :]) == 0
+        (scan,) = here.core.scans
+        assert scan.pictures and scan.problem is None
+
+
 async def test_a_report_is_one_hit_however_often_it_comes(tmp_path: Path) -> None:
     file = tmp_path / "tdr.dcs"
-    report(Passage(1, (Anomaly("BACK", (0.5, 0.7, 0.8), 0.9),))).save_as(file, enforce_file_format=True)
+    ds = report(Passage(1, (Anomaly("BACK", (0.5, 0.7, 0.8), 0.9),)))
+    ds.save_as(file, enforce_file_format=True)
     async with Listening(tmp_path / "state", zones=ZONES) as here:
         here.core.answer = lambda _: Outcome.REFUSED
         assert "Refused" in await store(here.number, file)
@@ -99,6 +122,9 @@ async def test_a_report_is_one_hit_however_often_it_comes(tmp_path: Path) -> Non
     async with Listening(tmp_path / "state", zones=ZONES) as here:
         assert "(Success)" in await store(here.number, file)
         assert not here.core.readings
+    identifiers = [str(ds.SOPInstanceUID), str(ds.StudyInstanceUID), "PASSAGE"]
+    for path in (tmp_path / "state").rglob("*"):
+        assert not path.is_file() or not any(one.encode() in path.read_bytes() for one in identifiers), path
 
 
 async def test_the_reference_toolkit_reads_what_the_simulator_sends(tmp_path: Path) -> None:
