@@ -117,6 +117,7 @@ class HealthWatch:
             model_p99_ms=p99,
             drift=drift(self.watch),
             assurance=assurance(self.watch),
+            calibration_age_h=self._calibration_age_h(),
             blind=bool(self.judge.blind_reason),
             blind_reason=self.judge.blind_reason,
             targets=self.targets.body(),
@@ -134,6 +135,11 @@ class HealthWatch:
             # Health is told above all when things fail: what cannot be known is left out, the store's state says why.
             log.debug("the oldest unsent hit: %s", error)
             return None
+
+    def _calibration_age_h(self) -> dict[str, int]:
+        """Return how many hours ago each detector that is calibrated on command was."""
+        ages = {name: status.facts.get("gain_age_h") for name, status in self.supervisor.status.items()}
+        return {name: age for name, age in ages.items() if isinstance(age, int)}
 
     def _certificate(self, now: Stamp) -> CertificateBody | None:
         found = self.expiry.look(now.monotonic_ns)

@@ -393,6 +393,7 @@ class Health(Message):
     model_p99_ms: float | None
     drift: dict[str, DriftBody] = {}
     assurance: dict[str, AssuranceBody] = {}
+    calibration_age_h: dict[str, int] = {}
     blind: bool
     blind_reason: str
     targets: TargetsBody | None = Absent

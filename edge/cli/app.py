@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("edge.cli.check", "Check a configuration without touching hardware."),
     "drivers": ("edge.cli.drivers", "List the drivers, or explain one."),
     "probe": ("edge.cli.probe", "Talk to the hardware once and say what answered."),
+    "calibrate": ("edge.cli.calibrate", "Calibrate a line detector: dark, gain, dead pixels."),
     "doctor": ("edge.cli.doctor", "Check the whole box, with the mend for each fault."),
     "inspect": ("edge.cli.inspect", "Judge image or DICOS files."),
     "model": ("edge.cli.model", "Look after model packages."),

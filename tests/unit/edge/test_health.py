@@ -40,7 +40,7 @@ def parts():
         reader=SimpleNamespace(oldest_unsent_ns=lambda: started.wall_ns),
         judge=SimpleNamespace(times_ms=lambda: (1.0, 2.0), judged=5, overloaded=6, blind_reason="no answer"),
         courier=SimpleNamespace(conflicts=2),
-        supervisor=SimpleNamespace(status={"x": SimpleNamespace(state=DeviceState.UP)}),
+        supervisor=SimpleNamespace(status={"x": SimpleNamespace(state=DeviceState.UP, facts={"gain_age_h": 7})}),
         watch=SimpleNamespace(drift=dict, assurance=dict),
         quota_bytes=1000,
         targets=SimpleNamespace(body=lambda: None),
@@ -55,6 +55,7 @@ def gather(parts):
 def test_it_says_how_the_appliance_fares(parts):
     health = gather(parts)
     assert health.oldest_unsent_hit_s == 100.0
+    assert health.calibration_age_h == {"x": 7}
     assert health.queued == {"hit": 3, "verdict": 1}
     assert (health.outbox_bytes, health.set_aside, health.dropped["thumb"]) == (3100, 1, 4)
     assert (health.storage, health.storage_reason, health.disk_free_bytes) == ("reserve", "nearly full", 99)
