@@ -12,9 +12,9 @@ from edge.config import DeviceConfig
 from edge.config.lane import WeightToml
 from edge.lane.lane import Lane, Seen
 
-MAX_KEPT = 256
+MAX_KEPT = 64
 #: A label and a scale further apart than this say nothing of each other.
-KEEP_NS = 300_000_000_000
+KEEP_NS = 120_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +57,8 @@ class Weights:
         if self._tolerances is None:
             return
         self._forget(now_ns)
+        if not self._weighed or not self._declared:
+            return
         declared: dict[str, set[float]] = {}
         for seen, kg in self._declared:
             if key := self._lane.key(seen):
