@@ -50,7 +50,7 @@ def test_a_drivers_example_is_accepted_by_its_own_settings(name: str) -> None:
 def test_a_readmes_example_is_accepted_too(name: str) -> None:
     text = (Path(drivers.__file__).parent / name.replace("-", "_") / "README.md").read_text()
     examples = [tomllib.loads(each) for each in re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
-    whole = [parsed for parsed in examples if "driver" in parsed]
+    whole = [parsed for parsed in examples if "driver" in parsed and "settings" in parsed]  # not a profile
     assert whole and all(parsed["driver"] == name for parsed in whole)
     for parsed in whole:
         registry.settings_class(registry.available()[name]).model_validate(parsed["settings"])
