@@ -188,10 +188,12 @@ class Counter:
             raise Refused(CANNOT_UNDERSTAND, "a fault of this driver; the log has it", "internal") from error
 
     def _answer(self, emission: Coroutine[Any, Any, Outcome], stored: Stored) -> int:
+        tracked = self._tracked(emission)
         try:
             # Never cancelled from here: half a message would cut the wire to the core.
-            future: Future[Outcome] = asyncio.run_coroutine_threadsafe(self._tracked(emission), self._loop)
+            future: Future[Outcome] = asyncio.run_coroutine_threadsafe(tracked, self._loop)
         except RuntimeError:  # the loop is closed: this process is ending
+            tracked.close()
             emission.close()
             stored.done()
             return OUT_OF_RESOURCES

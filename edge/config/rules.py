@@ -91,7 +91,7 @@ def models(draft: Draft) -> Iterator[Problem]:
                     ("model",), f"no such model package; there are {', '.join(known)}", nearest(name, known)
                 )
         elif info and info.pictures and name is None:
-            yield file.warning(("driver",), "no model: every verdict of this device will be unknown")
+            yield file.warning(("driver",), "no model: every verdict on a picture of this device will be unknown")
 
 
 def is_path(model: str) -> bool:

@@ -210,7 +210,7 @@ def test_what_is_only_odd(folder):
         "edge.toml:5: appliance.data_dir: /tmp/x is emptied when the machine restarts",
         "edge.toml:10: web.listen: the technician's page can be reached from other machines",
         "devices/b.toml:3: settings.url: a has the same url",
-        "devices/c.toml:1: driver: no model: every verdict of this device will be unknown",
+        "devices/c.toml:1: driver: no model: every verdict on a picture of this device will be unknown",
         "devices/d.toml~:1: -: not read: a device's file ends in .toml",
     ]
     assert said(folder(EDGE, a=None, b=None, c=None, nothing=None), Level.WARNING)
