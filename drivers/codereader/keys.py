@@ -84,6 +84,8 @@ def code_of(name: str | int) -> int:
     if isinstance(name, int):
         if not 1 <= name <= _KEY_MAX:
             raise ValueError(f"a key's code is 1 to {_KEY_MAX}, not {name}")
+        if name in _MODIFIERS | _SILENT:
+            raise ValueError(f"key {name} (shift, Ctrl, Alt, a lock) changes other keys and is no button")
         return name
     if name not in _BUTTONS:
         raise ValueError(f"{name!r} is no key known by name ({', '.join(list(_BUTTONS)[:3])}, ...); give its code")

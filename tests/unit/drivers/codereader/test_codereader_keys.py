@@ -95,6 +95,6 @@ def test_keys_have_the_kernels_names():
         59, 68, 87, 88, 183, 194
     ]  # fmt: skip
     assert code_of(0x2FF) == 0x2FF
-    for wrong in ("F1", 0, 0x300):
+    for wrong in ("F1", 0, 0x300, 42, 56):
         with pytest.raises(ValueError, match="key"):
             code_of(wrong)
