@@ -8,6 +8,7 @@ from typing import Literal
 
 from drivers.clock import Stamp
 from drivers.contract import Measurement, Severity
+from drivers.registry import source_of
 from edge.clock import ClockState, boot_id
 from edge.messages import (
     MAX_HIT_BYTES,
@@ -169,7 +170,7 @@ class EventWriter:
                 count=hit.count,
                 scan_type=hit.scan_type,
                 tip_type=hit.tip_type,
-                source=hit.source,
+                source=source_of(hit.driver),
                 targeted=targeted_body(hit.targeted),
                 covert=hit.covert or None,
                 model=model_body(report.model),

@@ -194,7 +194,6 @@ class Hit:
     count: int | None = None
     scan_type: str | None = None
     tip_type: str | None = None
-    source: str | None = None
     targeted: Targeted | None = None
     covert: bool = False
     corroboration: tuple[Corroboration, ...] = ()

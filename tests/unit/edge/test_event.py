@@ -191,7 +191,7 @@ def test_a_hits_verdict_names_the_hit():
 
 
 def test_what_a_verdict_and_a_hit_rest_on_is_said_where_it_is_not_the_scanners_own_data():
-    made = hit(NOW, driver="screen", source="screen")
+    made = hit(NOW, driver="screen")
     kind = ("OPERATIONAL", None)
     assert json.loads(events().verdict(made.report, made.item, NOW, made, kind, source="screen"))["source"] == "screen"
     assert event(made)["data"]["source"] == "screen"
