@@ -21,6 +21,7 @@ DEVICES = {
     ),
     "fleet": ("simulators.fleet.cli", "no device: many appliances on one broker, with their hits"),
     "lane": ("simulators.lane.cli", "several of the devices here in one process, each on its own port"),
+    "lamp": ("simulators.lamp.cli", "a relay board with lamps on a line: says what it shows"),
     "modbus": ("simulators.modbus.cli", "a Modbus device over TCP, TLS or RTU: counter, radiation portal, contacts"),
     "linescan": ("simulators.linescan.cli", "an X-ray line detector over a belt with bags: raw dual-energy lines"),
     "rpm": (

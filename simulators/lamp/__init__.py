@@ -1,0 +1,1 @@
+"""A simulated relay board with lamps on it."""
