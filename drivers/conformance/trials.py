@@ -243,14 +243,14 @@ async def restart(bench: Bench) -> None:
 
 
 async def probe(bench: Bench) -> None:
-    """Probe the peer, and then nothing: the probe says what to mend, and never raises."""
+    """Probe the peer, and then nothing: it says what to mend, or under which code that stands, and never raises."""
     if bench.case.dial is None:
         report = await bench.driver().probe(AGAIN_S)
         if not report.ok:
             raise Fault(f"the probe does not find the peer: {report.steps} {report.mend}")
         await bench.line.unplug()
         report = await bench.driver().probe(AGAIN_S)
-        if report.ok or not report.mend:
+        if report.ok or not (report.mend or report.code):
             raise Fault("the probe of nothing does not say what to mend")
     else:
         report = await bench.driver().probe(AGAIN_S)
