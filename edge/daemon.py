@@ -161,7 +161,7 @@ class Appliance:
         self.restarting = asyncio.Event()
         self._configuration = Configuration(config, self._supervisor, self._courier, clock, self.restarting.set)
         self._activation = Activation(
-            config.devices, who.data_dir, inference.threads, self._judge, clock, self._courier.audit
+            config.devices, who.data_dir, config.inference, self._judge, clock, self._courier.audit
         )
         handlers = self._handlers(recent or Recent())
         self._console = ConsoleSide(

@@ -202,11 +202,21 @@ def _forbidden(now: Config, new: Config) -> Iterator[str]:
     for section, key in KEPT:
         if getattr(getattr(now, section), key) != getattr(getattr(new, section), key):
             yield f"edge.toml: {section}.{key}: cannot be changed by command"
+    if now.console.command_keys_file and new.console.command_keys_file != _moved(now.console.command_keys_file, new):
+        yield "edge.toml: console.command_keys_file: cannot be changed by command"
+    if now.inference.model_keys_file and new.inference.model_keys_file != _moved(now.inference.model_keys_file, new):
+        yield "edge.toml: inference.model_keys_file: cannot be changed by command"
     if new.console.insecure and not now.console.insecure:
         yield "edge.toml: console.insecure: cannot be switched on by command"
     for path in sorted(_files_named(new.folder) - _files_named(now.folder)):
         # Else whoever commands could have any file of this machine sent as a password to a broker of his own.
         yield f"{path}: a file that the configuration in force does not name"
+
+
+def _moved(path: Path, new: Config) -> Path:
+    """Return a path of the configuration in force as it is seen from the staged one's folder."""
+    live = new.folder.parent.parent
+    return new.folder / path.relative_to(live) if path.is_relative_to(live) else path
 
 
 def _files_named(folder: Path) -> set[str]:

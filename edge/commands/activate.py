@@ -20,7 +20,7 @@ from drivers.clock import Clock
 from drivers.errors import ModelError, StoreError
 from drivers.fsync import sync_folder, write_whole
 from edge.commands.desk import Answer, Call, Handler
-from edge.config.model import DeviceConfig
+from edge.config.model import DeviceConfig, Inference
 from edge.judge import Judge
 from edge.shadow import FOLDER, Shadow
 from inference import Model, load
@@ -54,7 +54,7 @@ class Activation:
 
     devices: tuple[DeviceConfig, ...]
     data_dir: Path
-    threads: int
+    given: Inference
     judge: Judge
     clock: Clock
     audit: Callable[[str, str, str], None]
@@ -134,11 +134,14 @@ class Activation:
             log.warning("%s", error)
 
     def _open(self, name: str) -> Model:
-        """Return a package, checked and proven on its golden pictures. Raises ModelError."""
+        """Return a package, checked, signed where that is asked for, and proven on its golden pictures.
+
+        Raises ModelError.
+        """
         for path in (self.data_dir / PACKAGES / name, self.data_dir / PACKAGES / f"{name}.zip"):
             if path.exists():
-                return load(path, self.threads)
-        return load(name, self.threads)
+                return load(path, self.given.threads, self.given.model_keys_file)
+        return load(name, self.given.threads, self.given.model_keys_file)
 
     def _kept(self) -> list[Activated]:
         path = self.data_dir / FILE

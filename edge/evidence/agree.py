@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.dispositions import KIND, held
 from edge.ledger.batch import evidence_path
+from edge.ledger.room import UNKNOWN_MEDIA_TYPE
 from edge.ledger.store import FILE, connect_read_only
 
 _MS = 1_000_000
@@ -41,12 +42,17 @@ def _hits(db: sqlite3.Connection) -> Iterator[str]:
         kept = data["evidence"]
         if (kept is None) != (sha256 is None):
             yield f"hit {seq}: its row and its event do not name the same evidence"
-        elif kept and (kept["sha256"], kept["media_type"], kept["bytes"]) != (sha256, media_type, size):
+        elif kept and ((kept["sha256"], kept["bytes"]) != (sha256, size) or media_type not in _types(kept)):
             yield f"hit {seq}: its evidence is not as its event has it"
         elif kept and path != evidence_path(sha256):
             yield f"hit {seq}: its evidence is said to lie elsewhere than it was put"
         if kept and not hold and held(db, data["hit_id"]):
             yield f"hit {seq}: its evidence is not held, though it was confirmed"
+
+
+def _types(kept: dict[str, Any]) -> tuple[str, str]:
+    """Return what the row of a hit's evidence may say: the media type, or that of a file found after a damage."""
+    return kept["media_type"], UNKNOWN_MEDIA_TYPE
 
 
 def _dispositions(db: sqlite3.Connection) -> Iterator[str]:

@@ -186,11 +186,11 @@ class Batch:
     def revise(self, hit_id: str, changes: dict[str, Any]) -> int | None:
         """Commit a hit once more with other words in its data; return its number, None where it says so already."""
         row = self.db.execute(
-            "SELECT rev, device, scan_id, observed_ns, payload, report, evidence FROM hit WHERE hit_id=?"
+            "SELECT rev, device, observed_ns, payload, report, evidence FROM hit WHERE hit_id=?"
             " ORDER BY rev DESC LIMIT 1",
             (hit_id,),
         ).fetchone()
-        rev, device, scan_id, observed_ns, payload, report, digest = row
+        rev, device, observed_ns, payload, report, digest = row
         event = json.loads(payload)
         data: dict[str, Any] = event["data"]
         if all(data.get(name) == value for name, value in changes.items()):
@@ -199,8 +199,9 @@ class Batch:
         told = {"rev": rev + 1, "seq": self._seq + 1, "committed_at": committed.rfc3339()}
         late = {"historical": committed.wall_ns - observed_ns > HISTORICAL_NS}
         kept = {name: value for name, value in data.items() if name not in ("chain", "signature")}
-        event |= {"id": f"{hit_id}:{rev + 1}", "time": committed.rfc3339(), "data": kept | told | late | changes}
-        named = (hit_id, rev + 1, device, scan_id, observed_ns, committed.wall_ns)
+        data = kept | told | late | changes
+        event |= {"id": f"{hit_id}:{rev + 1}", "time": committed.rfc3339(), "data": data}
+        named = (hit_id, rev + 1, device, data["item"]["scan_id"], observed_ns, committed.wall_ns)
         return self._insert_hit(named, HitEvent.model_validate_json(json.dumps(event)).encoded(), report, b"", digest)
 
     def _evidence_row(

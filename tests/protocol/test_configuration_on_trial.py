@@ -7,11 +7,13 @@ import signal
 
 import pytest
 
+from drivers import registry
 from edge import trial
-from tests.consoleside import Sender, command, reply
+from edge.config.load import load
+from tests.consoleside import ConsoleKey, Sender, command, reply
 from tests.core import until
 from tests.mqtt import Listener
-from tests.protocol.test_core_run import Box
+from tests.protocol.test_core_run import THIRD_PARTY, Box
 
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(180)]
 
@@ -150,3 +152,21 @@ async def test_what_will_not_do_is_not_even_staged(lane, tmp_path):
     assert (await ask("config.rollback"))["status"] == "failed"
     assert files(me) == before
     assert me.process.poll() is None
+
+
+async def test_who_must_sign_is_not_taken_back_by_command(tmp_path):
+    me = Box(tmp_path / "box", "mqtt://127.0.0.1:9", **{"counter-1": {"hz": 1}})
+    (me.config / "keys.pem").write_bytes(ConsoleKey().pem)
+    edge = me.config / "edge.toml"
+    plain = edge.read_text()
+    edge.write_text(f'{plain}command_keys_file = "keys.pem"\n[inference]\nmodel_keys_file = "keys.pem"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(THIRD_PARTY))
+        registry.available.cache_clear()
+        config = load(me.config)
+        same = trial.stage(config, {"devices/counter-1.toml": device(hz=2)})
+        assert same.config is not None, same.problems
+        taken_back = trial.stage(config, {"edge.toml": plain})
+    registry.available.cache_clear()
+    assert taken_back.config is None
+    assert sum("cannot be changed by command" in problem for problem in taken_back.problems) == 2

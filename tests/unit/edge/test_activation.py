@@ -9,13 +9,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from drivers.errors import ModelError
 from edge.commands import activate as module
 from edge.commands.activate import FILE, Activation
 from edge.commands.args import ActivateArgs
 from edge.commands.desk import Call
+from edge.config.model import Inference
 from edge.judge import Judge
 from edge.nouns import Decision
 from inference.package import built_in, find
+from tests.consoleside import ConsoleKey
 from tests.core import FakeClock, until
 from tests.unit.edge.test_judge import GUN, FakeModel, judgement, scan
 
@@ -34,7 +37,7 @@ async def lane(tmp_path, monkeypatch):
     judge = Judge({"old": old}, 16, FakeClock())
     devices = tuple(SimpleNamespace(name=name, model="old") for name in ("xray-1", "xray-2"))
     audits = []
-    made = Activation(devices, tmp_path, 1, judge, FakeClock(), lambda *said: audits.append(said))
+    made = Activation(devices, tmp_path, Inference(), judge, FakeClock(), lambda *said: audits.append(said))
     monkeypatch.setattr(Activation, "_open", lambda self, name: {"new": new, "old": old}[name])
     made.restore()
     task = asyncio.create_task(judge.run())
@@ -100,8 +103,6 @@ async def test_one_that_breaks_in_its_place_is_taken_out_and_the_scan_is_judged_
 
 
 async def test_one_that_goes_blind_is_taken_out(lane):
-    from drivers.errors import ModelError
-
     await lane.ask(device="xray-1")
     lane.new.sick = ModelError("scores otherwise")
     await lane.judge.self_test()
@@ -138,7 +139,7 @@ async def test_an_unknown_device_is_refused(lane):
 @pytest.fixture
 async def opening(tmp_path):
     (tmp_path / "models").mkdir()
-    return Activation((), tmp_path, 1, Judge({}, 1, FakeClock()), FakeClock(), print)
+    return Activation((), tmp_path, Inference(), Judge({}, 1, FakeClock()), FakeClock(), print)
 
 
 async def test_a_package_in_the_data_directory_goes_before_a_built_in_one(opening, tmp_path):
@@ -148,8 +149,6 @@ async def test_a_package_in_the_data_directory_goes_before_a_built_in_one(openin
 
 
 async def test_a_package_that_is_not_intact_is_none(opening, tmp_path):
-    from drivers.errors import ModelError
-
     shutil.copytree(find("baggage"), tmp_path / "models" / "other")
     model = tmp_path / "models" / "other" / "model.onnx"
     changed = bytearray(model.read_bytes())
@@ -160,3 +159,12 @@ async def test_a_package_that_is_not_intact_is_none(opening, tmp_path):
             opening._open(name)
     assert module.PACKAGES == "models"
     assert Path(find(built_in()[0])).exists()
+
+
+async def test_where_packages_must_be_signed_an_unsigned_one_is_not_activated(opening, tmp_path):
+    shutil.copytree(find("baggage"), tmp_path / "models" / "other")
+    (tmp_path / "keys.pem").write_bytes(ConsoleKey().pem)
+    opening.given = Inference(model_keys_file=tmp_path / "keys.pem")
+    with pytest.raises(ModelError, match="sign"):
+        opening._open("other")
+    assert opening._open("baggage").name == "baggage"  # it came with the appliance
