@@ -5,10 +5,14 @@ The ZIP is stored, not compressed, and made the same way each time: the same obj
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
+from drivers.clock import Stamp
+from drivers.contract import Scan
 from drivers.dicos import codec
 from drivers.errors import ProtocolError
 
@@ -42,6 +46,27 @@ def parted(data: bytes | memoryview) -> list[tuple[str, bytes]]:
             return [(entry.filename, archive.read(entry)) for entry in entries]
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise NotJoined(f"not a ZIP, or a damaged one: {error}") from error
+
+
+def read(data: bytes, name: str, at: Stamp) -> Scan:
+    """Return the one scan that a ZIP of `join`'s holds, its views as they were joined.
+
+    Raises NotJoined for any other ZIP, and what `codec.read_file` does for one of its objects.
+    """
+    views: dict[str, int] = {}
+    scans: list[tuple[int, Scan]] = []
+    for part, content in parted(data):
+        view = views.setdefault(part.partition("-")[0], len(views))
+        scans.append((view, codec.read_file(content, part, at)))
+    first = scans[0][1]
+    return replace(
+        first,
+        key=hashlib.sha256(data).hexdigest(),
+        original=data,
+        media_type=MEDIA_TYPE,
+        name=name[:512],
+        pictures=tuple(replace(picture, view=view) for view, scan in scans for picture in scan.pictures),
+    )
 
 
 def images(original: bytes, media_type: str | None) -> tuple[tuple[str, str], ...]:

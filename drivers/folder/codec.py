@@ -40,6 +40,7 @@ _FORMATS = (
 )
 #: A DICOM file's prefix stands behind a preamble of 128 bytes, which may itself look like a TIFF.
 _DICM = slice(128, 132)
+_ZIP = b"PK\x03\x04"
 _PERSON_IMAGE = "person-image"  # the code of drivers.dicos.codec.PersonImage, known without importing it
 _DICOS_NAMES = (".dcs", ".dcm", ".dicom")
 
@@ -61,6 +62,8 @@ def read(data: bytes, name: str, at: Stamp) -> Scan:
     """
     if data[_DICM] == b"DICM":
         return _dicos(data, name, at)
+    if data.startswith(_ZIP):
+        return _joined(data, name, at)
     for form in _FORMATS:
         if data.startswith(form.magics):
             return _pictures(data, name, at, form)
@@ -89,6 +92,13 @@ def _dicos(data: bytes, name: str, at: Stamp) -> Scan:
         # A DICOM file may be cut anywhere and fail in any way: its writer gets the time to go on.
         raise CutShort(str(error)) from None
     return replace(scan, key=hashlib.sha256(data).hexdigest(), answer_repeats=False)
+
+
+def _joined(data: bytes, name: str, at: Stamp) -> Scan:
+    """Return the scan in a ZIP of several DICOS objects, as this appliance keeps one in its evidence."""
+    from drivers.dicos import joined
+
+    return replace(joined.read(data, name, at), answer_repeats=False)
 
 
 def _pictures(data: bytes, name: str, at: Stamp, form: _Format) -> Scan:

@@ -28,7 +28,7 @@ from drivers.errors import ModelError
 
 LABELS = "labels.jsonl"
 BENIGN, THREAT = "benign", "threat"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcs", ".dcm", ".dicom"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcs", ".dcm", ".dicom", ".zip"})
 MAX_LINES = 1_000_000
 _SHOWN_PROBLEMS = 20
 

@@ -16,10 +16,12 @@ from drivers.dicos import codec, joined
 from drivers.dicos import joiner as module
 from drivers.dicos.joiner import Group, Joiner, Part, Plan, arranged
 from drivers.dicos.known import MAX_KNOWN, Known
-from drivers.errors import StoreFull
+from drivers.errors import ProtocolError, StoreFull
+from drivers.folder import codec as folder
 from tests.core import FakeClock
 from tests.dicosfiles import made
 
+AT = FakeClock().now()
 TWO = Plan(views=2, dual_energy=False, join_s=4)
 PAIR = Plan(views=1, dual_energy=True, join_s=4)
 
@@ -223,3 +225,21 @@ def test_what_is_known_outlives_the_process_and_is_bounded(tmp_path: Path) -> No
     torn = Known(file)
     torn.add(["new"], "whole")
     assert Known(file).get("new") == "whole"
+
+
+def test_the_evidence_of_a_joined_scan_is_read_again_as_it_was_judged(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Plan(views=2, dual_energy=True, join_s=4))
+    kinds = ("LOW ENERGY", "HIGH ENERGY")
+    scan = bench.joiner.scan(bench.whole(*(stored(n, kinds[n % 2], InstanceNumber=n // 2) for n in range(4))))
+    again = folder.read(bytes(scan.original), "original.zip", AT)
+    assert [(p.view, p.energy, bytes(p.data)) for p in again.pictures] == [
+        (p.view, p.energy, bytes(p.data)) for p in scan.pictures
+    ]
+    assert (again.scan_id, again.media_type, again.original) == (scan.scan_id, scan.media_type, scan.original)
+
+
+def test_a_strangers_zip_is_no_scan() -> None:
+    with pytest.raises(ProtocolError):
+        folder.read(joined.join([("00-high.dcs", b"GIF89a")]), "x.zip", AT)
+    with pytest.raises(ProtocolError):
+        folder.read(b"PK\x03\x04" + bytes(50), "x.zip", AT)
