@@ -32,6 +32,7 @@ SUFFIXES = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
     "image/tiff": ".tif",
+    "application/vnd.jaitf.linescan": ".jlsc",
 }
 
 

@@ -1,0 +1,62 @@
+"""The portal's driver against a simulated portal in a process of its own, on a line that comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.contract import DeviceState
+from drivers.errors import LinkError
+from drivers.rpm_ascii.driver import RpmAsciiDriver
+from drivers.rpm_ascii.settings import RpmAsciiSettings
+from tests.fakeport import FakePort, running
+
+pytestmark = pytest.mark.protocol
+DEADLINE_S = 30.0
+
+
+@asynccontextmanager
+async def simulated(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    command = [sys.executable, "-m", "simulators.cli", "rpm", "--json", "--every-s", "5", "--speed", "40", *options]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            said = json.loads(await process.stdout.readline())
+        assert said["simulated"] is True
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(DEADLINE_S):
+            await process.wait()
+
+
+async def test_a_portal_is_heard_killed_and_heard_again(tmp_path: Path):
+    path = tmp_path / "portal"
+    port = FakePort(state_dir=tmp_path)
+
+    def passed(since: int) -> list[dict[str, Any]]:
+        return [each for reading in port.readings[since:] for each in reading.values.get("occupancies", ())]
+
+    driver = RpmAsciiDriver(RpmAsciiSettings.model_validate({"url": f"serial://{path}", "silence_s": 2}))
+    async with running(driver, port):
+        async with simulated("--pty", str(path), "--gamma", "1", "--neutron", "0") as process:
+            await port.until(lambda: sum(not each["cut"] for each in passed(0)) >= 3)
+            assert port.last and port.last.state is DeviceState.UP
+            process.kill()
+            await port.until(lambda: port.errors and isinstance(port.errors[-1], LinkError))
+        seen = len(port.readings)
+        async with simulated("--pty", str(path), "--gamma", "0", "--neutron", "0", "--seed", "2"):
+            await port.until(lambda: sum(not each["cut"] for each in passed(seen)) >= 3)
+    assert any(each["gamma_alarm"] for each in passed(0)[:3])
+    assert not any(each["gamma_alarm"] for each in passed(seen))
+    alarms = [reading for reading in port.readings if reading.findings]
+    assert len(alarms) == sum(each["gamma_alarm"] for each in passed(0))
