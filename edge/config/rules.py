@@ -224,9 +224,17 @@ def _default_listen(file: TomlFile) -> object:
 
 
 def shared_hardware(draft: Draft) -> Iterator[Problem]:
-    """Warn of two devices on one port or one folder, which is rarely meant."""
+    """Warn of two devices on one address or folder, which is rarely meant; a serial port is held by one alone."""
     seen: dict[tuple[str, str, str], str] = {}
+    ports: dict[str, str] = {}
     for name, file in draft.running().items():
+        url = file.value("settings", "url")
+        if isinstance(url, str) and url.startswith("serial://"):
+            other = ports.setdefault(url.partition("?")[0], name)
+            if other != name:
+                said = f"{other} holds this port; several Modbus units on one line are [[settings.units]] of one device"
+                yield file.problem(("settings", "url"), said)
+            continue
         for key in ("url", "path"):
             if isinstance(place := file.value("settings", key), str):
                 unit = str(file.value("settings", "unit"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from datetime import date
 
@@ -108,6 +109,22 @@ def m100(data: bytes) -> None:
     list(M100Framer().feed(data))
 
 
+def modbus_rtu(data: bytes) -> None:
+    """What comes on a serial line as the answer to a read of a portal, and any registers as the portal's values."""
+    from drivers.modbus import rtu
+    from drivers.modbus.codec import decode
+    from drivers.modbus.points import Table
+    from drivers.modbus.settings import ModbusSettings
+
+    (block,) = ModbusSettings(url="tcp://127.0.0.1", profile="aspect-rpm").plans()[0].blocks
+    found = rtu.read(1, Table.HOLDING, block.start, block.count).answer(data)
+    if found and isinstance(found[0], bytes):
+        decode(block, rtu.values(Table.HOLDING, block.count, found[0]))
+    words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, 2 * block.count, 2)]
+    for read in decode(block, words).values():
+        assert not isinstance(read.shown, float) or math.isfinite(read.shown)
+
+
 def reader18(data: bytes) -> None:
     """A serial tag module of the UHFReader18 family."""
     from drivers.uhf_serial.reader18 import Reader18Framer
@@ -202,6 +219,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "dicom-file": (dicom_file, (ProtocolError,)),
     "llrp": (llrp, (ProtocolError,)),
     "m100": (m100, ()),
+    "modbus-rtu": (modbus_rtu, ()),
     "reader18": (reader18, ()),
     "codes": (codes, ()),
     "scale": (scale, ()),

@@ -200,6 +200,22 @@ async def test_a_simulated_device_is_what_its_profile_reads(port: FakePort, name
     assert all(value is not None for value in port.readings[0].values["points"].values())
 
 
+async def test_a_body_scanners_contacts_give_zones_and_no_person(port: FakePort) -> None:
+    model = PROFILES["bodyscanner-contacts"](every_s=0.6)
+    server = Server(model, 1, Faults(), time.monotonic)
+    number = await server.listen(HOST, 0)
+    try:
+        async with running(driver(f"tcp://{HOST}:{number}", profile="bodyscanner-contacts"), port):
+            await port.until(lambda: len(alarms(port, "body scanner")) >= 3 and len(alarms(port, "anomaly")) >= 3)
+    finally:
+        await server.close()
+    hits = [reading for reading in port.readings if reading.findings]
+    assert {reading.item.type for reading in hits} == {"PERSON"}
+    zones = [f.zone for reading in hits for f in reading.findings if f.label == "anomaly"]
+    assert len(set(zones)) >= 3 and None not in zones
+    assert not port.errors
+
+
 async def test_libmodbus_reads_the_portal_as_its_map_says() -> None:
     server = Server(Portal(), 1, Faults(), lambda: 1.0)
     number = await server.listen(HOST, 0)

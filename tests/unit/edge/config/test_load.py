@@ -216,6 +216,14 @@ def test_what_is_only_odd(folder):
     assert said(folder(EDGE, a=None, b=None, c=None, nothing=None), Level.WARNING)
 
 
+def test_a_serial_port_is_held_by_one_device_alone(folder):
+    first, second = (METER.replace("tcp://10.0.0.5:502", f"serial:///dev/ttyUSB0?baud={b}") for b in (9600, 19200))
+    assert said(folder(EDGE, a=first, b=second)) == [
+        "devices/b.toml:3: settings.url: a holds this port; several Modbus units on one line are [[settings.units]] of"
+        " one device"
+    ]
+
+
 def test_cross_checks_of_a_driver_point_at_its_settings(folder):
     assert said(folder(EDGE, m='driver = "meter"\n\n[settings]\nurl = "tcp://a:1"\n')) == [
         "devices/m.toml:3: settings: needs points"
