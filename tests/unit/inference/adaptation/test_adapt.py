@@ -82,6 +82,12 @@ class TestAPackageComesOfIt:
         before, after = adapted[0].outcome.site
         assert after.auroc > before.auroc
 
+    @pytest.mark.usefixtures("quick")
+    def test_the_same_comes_of_the_same_bags_in_any_order(self, adapted, little, ordinary, tmp_path, monkeypatch):
+        monkeypatch.setattr("inference.adaptation.run._why_not", lambda outcome, unchanged: [])
+        again = work(little, ordinary[::-1], tmp_path / "again")
+        assert load(again.out, 1).package.text == load(adapted[0].out, 1).package.text
+
     def test_progress_is_told_part_by_part_to_the_end(self, adapted):
         last = {what: (done, total) for what, done, total in adapted[1]}
         assert next(iter(last)) == "reading the bags"
