@@ -35,6 +35,7 @@ SOP_CLASS_NOT_SUPPORTED = 0x0122
 CANNOT_UNDERSTAND = 0xC000
 NO_ANSWER = "no-answer"
 WORKSTATION = "workstation"
+AGAIN = "a part of a scan that was committed before came again"
 
 
 class Refused(Exception):
@@ -115,7 +116,9 @@ class Counter:
         if not (self._plan.joins and scan.pictures and scan.scan_id):
             return self._answer(self._emit(scan), stored)
         if whole := self._known.get(scan.key):
-            return self._answer(self._emit(replace(scan, key=whole)), stored)
+            # The core knows its scan; should it not any more, then this is a part of one.
+            part = replace(scan, key=whole, incomplete=AGAIN)
+            return self._answer(self._emit(part), stored)
         try:
             group = self._joiner.put(scan)
         except (StoreFull, OSError) as error:

@@ -35,6 +35,15 @@ def picture(number: int) -> bytes:
     return file[file_meta(file)[1] :]
 
 
+def half(number: int) -> bytes:
+    """One energy of a scan, low and high in turn, that says its number."""
+    values = np.full((8, 12), number % 60_000, np.uint16)
+    kind = "HIGH ENERGY" if number % 2 else "LOW ENERGY"
+    told = {"SOPInstanceUID": f"1.2.3.{number}", "StudyInstanceUID": f"1.2.4.{number // 2}"}
+    file = made(values, ImageType=["ORIGINAL", kind], **told)
+    return file[file_meta(file)[1] :]
+
+
 class _Passages:
     """Reports on passages, each the same however often it is asked for."""
 
@@ -89,6 +98,27 @@ def settings_of_body(where: str) -> dict[str, Any]:
     return {**settings(where), "zones": ZONES}
 
 
+def settings_of_pairs(where: str) -> dict[str, Any]:
+    return {**settings(where), "dual_energy": True, "join_s": 1}
+
+
+def is_pair(observation: Observation) -> bool:
+    """Both energies of one scan, each with its own number in every value."""
+    return is_part(observation) and isinstance(observation, Scan) and len(observation.pictures) == 2
+
+
+def is_part(observation: Observation) -> bool:
+    """As much of one scan as came, which says so where it is not all."""
+    if not isinstance(observation, Scan) or observation.problem or not observation.scan_id:
+        return False
+    first = int(observation.scan_id.rpartition(".")[2]) * 2
+    values = [int.from_bytes(bytes(picture.data[:2]), "little") for picture in observation.pictures]
+    alike = all(bytes(p.data) == bytes(p.data[:2]) * 96 for p in observation.pictures)
+    whole = values == [first % 60_000, (first + 1) % 60_000]
+    part = len(values) == 1 and first % 60_000 <= values[0] <= (first + 1) % 60_000
+    return alike and (whole or (part and observation.incomplete is not None))
+
+
 def is_whole(observation: Observation) -> bool:
     """A picture whose every value is the number in its identifier."""
     if not isinstance(observation, Scan) or observation.problem or len(observation.pictures) != 1:
@@ -112,6 +142,15 @@ CASES = (
         settings=settings,
         dial=partial(dial, sop_class=DX_FOR_PROCESSING, dialect=DICOM_DIALECT, maker=lambda: picture),
         good=is_whole,
+        silence=Silence.QUIET,
+    ),
+    Case(
+        driver="dicos",
+        name="pairs",
+        settings=settings_of_pairs,
+        dial=partial(dial, sop_class=DX_FOR_PROCESSING, dialect=DICOM_DIALECT, maker=lambda: half),
+        good=is_pair,
+        possible=is_part,
         silence=Silence.QUIET,
     ),
     Case(
