@@ -36,7 +36,7 @@ __all__ = [
 
 DRIVER = DriverInfo(
     name="dicos",
-    summary="baggage scanners that store DICOS images by C-STORE",
+    summary="baggage and body scanners that store DICOS images and reports by C-STORE",
     settings="drivers.dicos.settings:DicosSettings",
     driver="drivers.dicos.driver:DicosDriver",
     pictures=True,
