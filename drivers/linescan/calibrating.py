@@ -65,9 +65,19 @@ def ask(folder: Path, what: What, deadline_s: float) -> Answer:
 
     Raises LinkTimeout where no driver answers, OSError where the folder cannot be written.
     """
+    return answer_to(request_for(folder, what, deadline_s), folder)
+
+
+def request_for(folder: Path, what: What, deadline_s: float) -> Request:
+    """Leave a request for the driver, which takes the file away once it begins. Raises OSError."""
     request = Request(id=uuid.uuid4().hex, what=what, deadline_s=deadline_s)
     write_whole(folder / REQUEST, request.model_dump_json().encode(), mode=0o644)
-    ends = time.monotonic() + deadline_s + _GRACE_S
+    return request
+
+
+def answer_to(request: Request, folder: Path) -> Answer:
+    """Wait for the answer to a request. Raises LinkTimeout, and takes the request back, where none comes in time."""
+    ends = time.monotonic() + request.deadline_s + _GRACE_S
     while time.monotonic() < ends:
         with contextlib.suppress(OSError, ValidationError):
             answer = Answer.model_validate_json((folder / ANSWER).read_bytes())

@@ -19,6 +19,7 @@ from drivers.linescan.cutter import Bag
 #: What clear air is in the pictures, of 16 bits: brighter values, which noise gives, still fit.
 AIR = 60_000
 BITS = 16
+ENERGIES = (Energy.LOW, Energy.HIGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,12 @@ class Maker:
         incomplete = bag.incomplete
         if longest > self.bridge:
             incomplete = incomplete or f"cut: parts of {longest} lines together are lost"
-        planes = correction.repaired(planes)
-        values = np.clip(np.rint(planes * AIR), 0, 2**BITS - 1).astype("<u2")
-        rows, columns = values.shape[0], values.shape[2]
+        values = np.clip(np.rint(correction.repaired(planes) * AIR), 0, 2**BITS - 1).astype("<u2")
         summary: dict[str, Any] = {
             "number": number,
             "at": at.rfc3339(),
             "lines": len(bag.lines),
-            "rows": rows,
+            "rows": len(values),
             "bridged_lines": bridged,
             "incomplete": incomplete,
         }
@@ -60,31 +59,30 @@ class Maker:
             correction.calibration,
             (frame for line in bag.lines for frame in line.frames),
         )
-        pictures = tuple(
-            Picture(
-                view=0,
-                energy=energy,
-                rows=rows,
-                columns=columns,
-                channels=1,
-                bits=BITS,
-                data=np.ascontiguousarray(values[:, row]).data.cast("B"),
-                polarity=Polarity.AIR_HIGH,
-                pixel_mm=self.pixel_mm,
-            )
-            for row, energy in enumerate((Energy.LOW, Energy.HIGH))
-        )
         scan = Scan(
             at=at,
             key=hashlib.sha256(original).hexdigest(),
             original=original,
             media_type=container.MEDIA_TYPE,
             name=f"item {number}" + (f", {bridged} lines bridged" if bridged else ""),
-            pictures=pictures,
+            pictures=tuple(self._picture(values[:, row], energy) for row, energy in enumerate(ENERGIES)),
             item=ItemHint(type="BAGGAGE"),
             incomplete=incomplete,
         )
         return Made(scan, summary)
+
+    def _picture(self, values: NDArray[np.uint16], energy: Energy) -> Picture:
+        return Picture(
+            view=0,
+            energy=energy,
+            rows=values.shape[0],
+            columns=values.shape[1],
+            channels=1,
+            bits=BITS,
+            data=np.ascontiguousarray(values).data.cast("B"),
+            polarity=Polarity.AIR_HIGH,
+            pixel_mm=self.pixel_mm,
+        )
 
 
 def _laid_out(bag: Bag, correction: Correction) -> tuple[Plane, NDArray[np.bool_]]:

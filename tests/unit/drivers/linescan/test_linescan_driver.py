@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from drivers.contract import DeviceState, Energy, Polarity, Scan
 from drivers.errors import LinkLost, LinkTimeout, ProtocolError
 from drivers.linescan import container
-from drivers.linescan.calibrating import KEPT, What, ask
+from drivers.linescan.calibrating import KEPT, REQUEST, What, answer_to, ask, request_for
 from drivers.linescan.driver import LinescanDriver
 from drivers.linescan.settings import LinescanSettings
 from simulators.linescan.model import Detector, Taken, Traffic
@@ -55,11 +55,18 @@ async def playing(lines: Iterable[Taken], to: Sender | Server) -> AsyncIterator[
         await to.close()
 
 
-async def calibrated(port: FakePort, detector: Detector, what: What = What.BOTH) -> None:
-    """Have the running driver calibrate while the detector's belt is empty."""
-    answer = await asyncio.to_thread(ask, port.state_dir, what, 20.0)
-    assert answer.ok, answer.detail
-    assert answer.dead_pixels == (detector.dead, detector.dead)
+async def begun(port: FakePort, detector: Detector, what: What = What.BOTH) -> asyncio.Task[None]:
+    """Return the wait for a calibration that the running driver has begun: before the first line is sent."""
+    await port.rounds_more(1)
+    request = request_for(port.state_dir, what, 20.0)
+    await port.until(lambda: not (port.state_dir / REQUEST).exists())
+
+    async def done() -> None:
+        answer = await asyncio.to_thread(answer_to, request, port.state_dir)
+        assert answer.ok, answer.detail
+        assert answer.dead_pixels == (detector.dead, detector.dead)
+
+    return asyncio.create_task(done())
 
 
 def plane(scan: Scan, energy: Energy) -> NDArray[np.float32]:
@@ -87,21 +94,12 @@ def worst(scan: Scan, detector: Detector, number: int) -> float:
     return max(found)
 
 
-def quick(lines: Iterable[Taken], until: Callable[[], bool]) -> Iterable[Taken]:
-    """Yield the empty belt again and again until the driver is calibrated, then what follows."""
-    for line in lines:
-        yield line
-        if until():
-            return
-
-
 async def test_bags_are_calibrated_cut_and_their_pictures_are_the_truth(port):
     detector, server = Detector(SMALL, seed=2), Server()
     url = f"tcp://127.0.0.1:{await server.listen()}"
     async with running(driver(url, line_mm=1.5, pixel_mm=1.2), port):
         await server.came.wait()
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         async with playing(detector.lines(), server):
             await request
             await port.until(lambda: len(port.scans) >= 3)
@@ -127,8 +125,7 @@ async def test_the_evidence_is_the_frames_bit_for_bit(port):
 
     async with running(driver(url), port):
         await server.came.wait()
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         async with playing(noted(), server):
             await request
             await port.until(lambda: port.scans)
@@ -150,8 +147,7 @@ async def test_a_stream_with_one_percent_loss_and_reordering_gives_the_same_bags
     number = free_port()
     trouble = Trouble(loss=0.01, reorder=0.02, twice=0.01, seed=5)
     async with running(driver(f"udp://127.0.0.1:{number}"), port):
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         async with playing(detector.lines(), Sender("127.0.0.1", number, trouble)):
             await request
             await port.until(lambda: len(port.scans) >= 6)
@@ -170,8 +166,7 @@ async def test_too_many_lines_lost_together_mark_the_scan_cut(port):
     lost = range(2 * SMALL.prelude + 50, 2 * SMALL.prelude + 56)
     lines = (line for line in detector.lines() if line.number not in lost)
     async with running(driver(f"udp://127.0.0.1:{number}", bridge_lines=4), port):
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         async with playing(lines, Sender("127.0.0.1", number)):
             await request
             await port.until(lambda: len(port.scans) >= 3)
@@ -187,8 +182,7 @@ async def test_a_belt_that_stops_and_runs_back_makes_one_bag_of_one_bag(port):
     url = f"tcp://127.0.0.1:{await server.listen()}"
     async with running(driver(url), port):
         await server.came.wait()
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         async with playing(detector.lines(), server):
             await request
             await port.until(lambda: len(port.scans) >= 3)
@@ -209,8 +203,7 @@ async def test_a_belt_that_stands_too_long_cuts_the_bag(port):
 
     async with running(driver(url, stop_s=1), port):
         await server.came.wait()
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         async with playing(standing(), server):
             await request
             await port.until(lambda: port.scans)
@@ -233,8 +226,7 @@ async def test_calibration_refuses_what_is_no_clear_air_and_keeps_the_old_one(po
     url = f"tcp://127.0.0.1:{await server.listen()}"
     async with running(driver(url), port):
         await server.came.wait()
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         lines = detector.lines()
         async with playing((line for line in lines if line.flags & 1 or line.number < 500), server):
             await request
@@ -259,14 +251,16 @@ async def test_a_calibration_outlives_the_process_and_its_age_is_told(port):
     port.clock = clock
     detector, server = Detector(SMALL, seed=11), Server()
     url = f"tcp://127.0.0.1:{await server.listen()}"
-    async with playing(detector.lines(), server):
-        async with running(driver(url), port):
-            await calibrated(port, detector)
-        clock.by_ns = 30 * 3600 * 10**9
-        async with running(driver(url), port):
-            await port.until(lambda: port.last and port.last.code == "calibration-old")
-            assert port.last and port.last.facts["gain_age_h"] == 30
-            await port.until(lambda: port.scans)
+    async with running(driver(url), port):
+        request = await begun(port, detector)
+        task = asyncio.create_task(play(itertools.islice(detector.lines(), 2 * SMALL.prelude), server, RATE))
+        await request
+        await task
+    clock.by_ns = 30 * 3600 * 10**9
+    async with playing(detector.lines(), server), running(driver(url), port):
+        await port.until(lambda: port.last and port.last.code == "calibration-old")
+        assert port.last and port.last.facts["gain_age_h"] == 30
+        await port.until(lambda: port.scans)
 
 
 async def test_silence_and_noise_are_told_apart_and_a_lost_detector_ends_its_bag(port):
@@ -292,8 +286,7 @@ async def test_silence_and_noise_are_told_apart_and_a_lost_detector_ends_its_bag
     taken = list(itertools.islice(detector.lines(), 2 * SMALL.prelude + 60))
     async with running(driver(url), port):
         await server.came.wait()
-        request = asyncio.create_task(calibrated(port, detector))
-        await asyncio.sleep(0.3)
+        request = await begun(port, detector)
         async with playing(taken, server) as task:
             await request
             await task

@@ -57,7 +57,7 @@ async def test_every_passage_is_told_and_each_alarm_is_one_hit(port, tmp_path, s
     portal = Portal(BUSY, seed=4)
     lines = [line for line in islice(portal.lines(), 2500) if line.at_s >= 0]
     wanted = len(portal.truths)
-    async with served(tmp_path / "portal" if serial else None, speed=200) as (wire, url), running(driver(url), port):
+    async with served(tmp_path / "portal" if serial else None, speed=400) as (wire, url), running(driver(url), port):
         await wire.someone()
         while not port.last:  # what comes before a serial port is open is lost
             wire.send(EMPTY)
