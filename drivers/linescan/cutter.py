@@ -34,6 +34,11 @@ class Bag:
         """How many line pitches it is long."""
         return ahead(self.lines[-1].position, self.lines[0].position) + 1
 
+    @property
+    def bytes(self) -> int:
+        """What its lines take in memory: values, which of them came, and the frames."""
+        return sum(2 * line.values.nbytes + line.there.nbytes for line in self.lines)
+
 
 @dataclass(slots=True)
 class Cutter:

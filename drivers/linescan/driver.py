@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from drivers.clock import Stamp
@@ -21,8 +21,10 @@ from drivers.linescan.source import Source, open_source
 from drivers.outgoing import Outgoing
 
 LOOK_S = 0.5
-#: Scans on their way to the core; one more is left out, and told.
-MAX_SCANS = 6
+#: Scans on their way to the core, and what their lines may take; more are left out, and told.
+MAX_SCANS, MAX_SCANS_BYTES = 6, 256 * 1024 * 1024
+#: Pixels of one energy that a scan may have, so that a long line of many pixels fits a device's memory.
+MAX_PIXELS_A_SCAN = 8_000_000
 FIRST_RETRY_S, MAX_RETRY_S = 0.5, 15.0
 #: How often losses are told while there are new ones, and of how many lines how many may be lost before it is degraded.
 NEWS_S, WATCHED_LINES, LOSS = 10.0, 2000, 0.05
@@ -38,7 +40,7 @@ class LinescanDriver(Driver):
     def __init__(self, settings: LinescanSettings) -> None:
         self._settings = settings
         self._outgoing = Outgoing()
-        self._scans: set[asyncio.Task[None]] = set()
+        self._scans: dict[asyncio.Task[None], int] = {}
         self._making = asyncio.Lock()
         self._failure: BaseException | None = None
         self._items = 0
@@ -91,7 +93,8 @@ class LinescanDriver(Driver):
     def _cut(self, bags: list[Bag], correction: Correction, port: Port) -> None:
         for bag in bags:
             self._items += 1
-            if len(self._scans) >= MAX_SCANS:
+            waiting_bytes = sum(self._scans.values())
+            if len(self._scans) >= MAX_SCANS or (self._scans and waiting_bytes + bag.bytes > MAX_SCANS_BYTES):
                 self._left_out = True
                 left = {"number": self._items, "incomplete": "left out: the appliance is behind", "rows": bag.rows}
                 self._outgoing.push(port, Reading(port.clock.now(), {"scans": [left]}))
@@ -99,7 +102,7 @@ class LinescanDriver(Driver):
             task = asyncio.get_running_loop().create_task(
                 self._hand_over(bag, correction, port, port.clock.now(), self._items)
             )
-            self._scans.add(task)
+            self._scans[task] = bag.bytes
             task.add_done_callback(self._ended)
 
     async def _hand_over(self, bag: Bag, correction: Correction, port: Port, at: Stamp, number: int) -> None:
@@ -121,7 +124,7 @@ class LinescanDriver(Driver):
         self._outgoing.push(port, Reading(port.clock.now(), {"scans": [made.summary]}))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._scans.discard(task)
+        self._scans.pop(task, None)
         if not task.cancelled() and (failure := task.exception()):
             self._failure = failure
 
@@ -141,7 +144,7 @@ class LinescanDriver(Driver):
         try:
             async with asyncio.timeout(deadline_s):
                 source = await open_source(self._settings)
-                steps.append(f"opened {self._settings.url}")
+                steps.append(f"opened {self._settings.url}{source.about}")
                 line = await _first(source, deadline_s)
         except TimeoutError:
             return ProbeReport(False, tuple(steps), mend=f"no line within {deadline_s:g} s; is the detector sending?")
@@ -215,9 +218,12 @@ class Belt:
         self.calibrator.see(line, covered)
         if not usable or not line.flags & Flags.XRAYS_ON:
             return []
+        longest = min(settings.max_lines, MAX_PIXELS_A_SCAN // line.pixels)
+        if longest != self.cutter.rules.longest:
+            self.cutter.rules = replace(self.cutter.rules, longest=longest)
         bags = self.cutter.see(line, covered)
         for bag in bags:
-            self._endless = self._endless + 1 if bag.rows >= settings.max_lines else 0
+            self._endless = self._endless + 1 if bag.rows >= longest else 0
         return bags
 
     def news(self, damaged: int) -> dict[str, int]:

@@ -29,6 +29,8 @@ class Source(Protocol):
 
     damaged: int
     """How much came that was no frame, or a damaged one."""
+    about: str
+    """What else a technician should know of it."""
 
     async def frames(self, deadline_s: float) -> list[Frame]:
         """Return frames as soon as there are any; none where only damaged ones came.
@@ -53,6 +55,7 @@ class _Tcp:
         self._stream = stream
         self._decoder = Decoder()
         self.damaged = 0
+        self.about = ""
 
     async def frames(self, deadline_s: float) -> list[Frame]:
         found = list(self._decoder.feed(await self._stream.read(READ_BYTES, deadline_s)))
@@ -101,6 +104,9 @@ class _Udp:
         self._waiting_bytes = 0
         self._news = asyncio.Event()
         self.damaged = 0
+        kept = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        short = "" if kept >= KERNEL_BYTES else f" of {KERNEL_BYTES} asked for: raise net.core.rmem_max"
+        self.about = f"; the kernel keeps bursts of {kept} bytes{short}"
         asyncio.get_running_loop().add_reader(sock, self._ready)
 
     def _ready(self) -> None:

@@ -191,6 +191,27 @@ async def test_a_belt_that_stops_and_runs_back_makes_one_bag_of_one_bag(port):
         assert worst(scan, detector, index) < 0.04
 
 
+async def test_scans_that_a_slow_core_does_not_take_are_left_out_and_told(port, monkeypatch):
+    monkeypatch.setattr("drivers.linescan.driver.MAX_SCANS", 2)
+    monkeypatch.setattr("drivers.linescan.driver.MAX_PIXELS_A_SCAN", 96 * 70)
+    detector, server = Detector(SMALL, seed=14), Server()
+    url = f"tcp://127.0.0.1:{await server.listen()}"
+    async with running(driver(url), port):
+        await server.came.wait()
+        request = await begun(port, detector)
+        async with playing(detector.lines(), server):
+            await request
+            port.open.clear()
+            await port.until(lambda: port.last and port.last.code == "overrun")
+            assert len(port.scans) == 2
+            port.open.set()
+            await port.until(lambda: len(port.scans) >= 5 and port.last and port.last.code != "overrun")
+    assert all(scan.pictures[0].rows <= 70 for scan in port.scans)
+    assert port.scans[0].incomplete == "cut: longer than 70 lines"
+    left = [each for reading in port.readings for each in reading.values.get("scans", ()) if "lines" not in each]
+    assert left and all(each["incomplete"].startswith("left out") for each in left)
+
+
 async def test_a_belt_that_stands_too_long_cuts_the_bag(port):
     detector, server = Detector(SMALL, seed=8), Server()
     url = f"tcp://127.0.0.1:{await server.listen()}"
@@ -304,6 +325,7 @@ async def test_datagrams_of_strangers_are_left_out(port):
             await driver(f"udp://127.0.0.1:{number}", silence_s=0.4, sender="127.0.0.9").run(port)
         found = await driver(f"udp://127.0.0.1:{number}", sender="127.0.0.1").probe(10)
     assert found.ok and "96 pixels of 16 bits" in (found.sample or "")
+    assert "the kernel keeps bursts of" in found.steps[0]
 
 
 async def test_a_probe_without_a_detector_says_what_to_look_at():
