@@ -168,3 +168,20 @@ async def test_where_packages_must_be_signed_an_unsigned_one_is_not_activated(op
     with pytest.raises(ModelError, match="sign"):
         opening._open("other")
     assert opening._open("baggage").name == "baggage"  # it came with the appliance
+
+
+async def test_a_bag_that_is_asked_for_is_judged_at_the_stricter_point_by_both_models(lane):
+    asked = []
+    for model in (lane.old, lane.new):
+        plain = model.judge
+        model.judge = lambda pictures, elevated=False, points=None, name=model.name, plain=plain: (
+            asked.append((name, elevated)),
+            plain(pictures),
+        )[1]
+    answer = await lane.ask(device="xray-1", shadow_scans=2)
+    ended = asyncio.create_task(answer.rest())
+    await lane.judge.judge_scan(scan(1), "old", "xray-1", elevated=True)
+    await until(lambda: len(asked) == 2)
+    await lane.judge.judge_scan(scan(2), "old", "xray-1")
+    await ended
+    assert asked == [("old", True), ("new", True), ("old", False), ("new", False)]
