@@ -114,6 +114,7 @@ class ScreenDriver(Driver):
             name=f"screen {at.rfc3339()}" + (f" part {bag.part + 1}" if bag.part else ""),
             pictures=() if bag.problem else (picture,),
             problem=bag.problem,
+            incomplete=bag.missing,
         )
 
     def _say(self, port: Port) -> None:

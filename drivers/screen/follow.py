@@ -24,6 +24,7 @@ from drivers.screen.stitch import Seen, Strip, solid
 DIFFERS = 24
 #: More than this part of a bag behind masks, and it was not seen.
 MAX_HIDDEN = 0.1
+MAGNIFIED = "it fills the display from edge to edge, and may be magnified"
 _REACH = 96
 _SAME_PALETTE = 0.6
 _GREY, _COLOURFUL = 0.9, 0.6
@@ -52,15 +53,21 @@ REASONS = {
 class Bag:
     """One item as the display showed it: BGR, in the turn of the followed region.
 
-    `start` and `top` are where its box lies in the strip. `problem` says why it cannot be judged; `part` counts the
-    pieces of one that was too long.
+    `start` and `top` are where its box lies in the strip. `problem` says why it cannot be judged, `missing` why only a
+    part of it can; `part` counts the pieces of one that was too long.
     """
 
     picture: Frame
     start: int
     top: int
     problem: str | None
+    missing: str | None
     part: int
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not seen whole, None where it is."""
+        return self.problem or self.missing
 
 
 @dataclass(slots=True)
@@ -290,21 +297,23 @@ class Follower:
         pixels, seen = self._strip.pixels(left, right)
         background = self._background or (255, 255, 255)
         known = seen == Seen.NORMAL
-        top, bottom = extent(solid(pixels, background, DIFFERS) & known)
-        problem = self._problem(seen, first, breaks_off)
-        across = top <= 1 and bottom >= self._strip.rows - 1
-        if self._magnified and across and problem is None:
-            problem = "it fills the display from edge to edge, and may be magnified"
-        elif self._magnified and problem is None:
-            self._magnified = False
-        if problem is None and min(stop - first, bottom - top) < self._rules.min_bag and not (run.cut or self._part):
+        off = solid(pixels, background, DIFFERS) & known
+        top, bottom = extent(off)
+        reason = self._missing(seen, first, breaks_off)
+        seen_of_it = int(off.any(axis=0).sum())
+        small = min(seen_of_it, bottom - top) < self._rules.min_bag
+        if reason is None and small and not (run.cut or self._part):
             return None
+        magnified = self._magnified and top <= 1 and bottom >= self._strip.rows - 1
+        self._magnified = magnified or (self._magnified and reason is not None)
         if bottom == top:
             bottom = self._strip.rows
         top, bottom = max(top - margin, 0), min(bottom + margin, self._strip.rows)
-        return Bag(crop(pixels, known, background, (top, bottom)), left, top, problem, self._part)
+        problem = MAGNIFIED if magnified else reason if small else None
+        picture = crop(pixels, known, background, (top, bottom))
+        return Bag(picture, left, top, problem, None if problem else reason, self._part)
 
-    def _problem(self, seen: NDArray[np.uint8], first: int, breaks_off: bool) -> str | None:
+    def _missing(self, seen: NDArray[np.uint8], first: int, breaks_off: bool) -> str | None:
         if first <= self._segment:
             return "the display showed it already when it was first looked at, and only a part of it"
         if breaks_off:

@@ -17,9 +17,12 @@ PACKAGES = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base, -go
 class RtspServer:
     """Serves what `show` is given, H.264, on 127.0.0.1; while it is stopped (SIGSTOP) pictures are dropped."""
 
-    def __init__(self, size: tuple[int, int], fps: int, port: int = 0) -> None:
-        """Start it and return once it listens; port 0: a free one. Raises RuntimeError where it does not start."""
-        command = [SYSTEM_PYTHON, str(SERVER), *map(str, (*size, fps, port))]
+    def __init__(self, size: tuple[int, int], fps: int, port: int = 0, login: tuple[str, str] | None = None) -> None:
+        """Start it and return once it listens; port 0: a free one; `login` is who may look, and the password.
+
+        Raises RuntimeError where it does not start.
+        """
+        command = [SYSTEM_PYTHON, str(SERVER), *map(str, (*size, fps, port)), *(login or ())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         said = self._process.stdout.readline().strip().decode()
         if not said:

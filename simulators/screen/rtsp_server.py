@@ -1,6 +1,6 @@
 """Serves raw pictures from standard input over RTSP, by GStreamer's own server; for the system's Python, with its gi.
 
-    rtsp_server.py WIDTH HEIGHT FPS PORT < BGR pictures
+    rtsp_server.py WIDTH HEIGHT FPS PORT [USER PASSWORD] < BGR pictures
 
 The port (0: a free one) is printed once it listens. Needs Debian's python3-gi, gir1.2-gst-rtsp-server-1.0 and
 gstreamer1.0-plugins-ugly (x264).
@@ -12,9 +12,8 @@ import threading
 import gi
 
 gi.require_version("Gst", "1.0")
-gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstApp, GstRtspServer  # noqa: E402, F401  # the versions come first
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402  # the versions come first
 
 PIPELINE = (
     "( appsrc name=source is-live=true do-timestamp=true format=time block=false max-buffers=2 leaky-type=downstream"
@@ -23,6 +22,19 @@ PIPELINE = (
     " ! x264enc tune=zerolatency speed-preset=superfast bitrate=6000 key-int-max={fps}"
     " ! rtph264pay name=pay0 pt=96 )"
 )
+
+
+def guard(server, factory, user: str, password: str) -> None:
+    """Let in only who knows the password (basic authentication)."""
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "viewer")
+    auth = GstRtspServer.RTSPAuth()
+    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    server.set_auth(auth)
+    permissions = GstRtspServer.RTSPPermissions()
+    permissions.add_permission_for_role("viewer", "media.factory.access", True)
+    permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+    factory.set_permissions(permissions)
 
 
 def main() -> None:
@@ -34,6 +46,8 @@ def main() -> None:
     factory.set_launch(PIPELINE.format(width=width, height=height, fps=fps))
     factory.set_shared(True)
     factory.connect("media-configure", lambda _, media: sources.append(media.get_element().get_by_name("source")))
+    if sys.argv[5:]:
+        guard(server, factory, *sys.argv[5:7])
     server.get_mount_points().add_factory("/screen", factory)
     if not server.attach(None):
         raise SystemExit(f"port {port} is taken")

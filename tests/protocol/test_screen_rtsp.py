@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +19,11 @@ import cv2
 import numpy as np
 import pytest
 
-from drivers.contract import DeviceState, Energy
+from drivers.contract import DeviceState, Energy, Scan
 from drivers.errors import LinkError, LinkTimeout
 from drivers.screen.driver import ScreenDriver
 from drivers.screen.settings import ScreenSettings
+from simulators.screen.rtsp import RtspServer
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 
@@ -83,6 +85,10 @@ async def simulated(*options: str, port: int = 0) -> AsyncIterator[Simulated]:
             await listening
 
 
+def is_whole(scan: Scan) -> bool:
+    return scan.problem is None and scan.incomplete is None
+
+
 def is_up(port: FakePort) -> bool:
     return bool(port.last and port.last.state is DeviceState.UP)
 
@@ -101,7 +107,7 @@ async def test_each_bag_of_a_stream_is_a_scan_with_its_truth_and_nothing_from_be
             assert is_up(port)
         truth = screen.truth[:3]
     for scan, bag in zip(port.scans, truth, strict=True):
-        assert scan.problem is None
+        assert is_whole(scan)
         [picture] = scan.pictures
         assert (picture.energy, picture.channels) == (Energy.COLOUR, 3)
         assert np.abs(np.array([picture.columns, picture.rows]) - 16 - bag["box"][2:]).max() <= 10
@@ -126,7 +132,7 @@ async def test_a_frozen_stream_is_told_in_time_and_taken_up_by_a_fresh_handle(tm
             os.kill(screen.pid, signal.SIGCONT)
             await port.until(lambda: is_up(port), DEADLINE_S)
         count = len(port.scans)
-        await port.until(lambda: any(scan.problem is None for scan in port.scans[count:]), DEADLINE_S)
+        await port.until(lambda: any(map(is_whole, port.scans[count:])), DEADLINE_S)
 
 
 async def test_a_killed_server_is_told_and_another_in_its_place_is_taken_up(tmp_path: Path):
@@ -139,7 +145,7 @@ async def test_a_killed_server_is_told_and_another_in_its_place_is_taken_up(tmp_
         count = len(port.scans)
         async with simulated("--seed", "9", port=number):
             await port.until(lambda: is_up(port), DEADLINE_S)
-            await port.until(lambda: any(scan.problem is None for scan in port.scans[count:]), DEADLINE_S)
+            await port.until(lambda: any(map(is_whole, port.scans[count:])), DEADLINE_S)
 
 
 async def test_a_frozen_display_is_told_from_a_quiet_belt_and_a_lost_picture_from_both(tmp_path: Path):
@@ -161,7 +167,31 @@ async def test_what_the_operator_does_is_told_and_ends(tmp_path: Path):
         for code in ("screen-zoomed", "screen-enhanced"):
             await port.until(lambda code=code: says(port, code), DEADLINE_S)
             await port.until(lambda: is_up(port), DEADLINE_S)
-        await port.until(lambda: any(scan.problem is None for scan in port.scans), DEADLINE_S)
+        await port.until(lambda: any(map(is_whole, port.scans)), DEADLINE_S)
+
+
+async def test_a_stream_with_a_password_is_opened_with_it_and_not_without(tmp_path: Path):
+    secret = tmp_path / "password"
+    secret.write_text("p@ss/word\n")
+    server = RtspServer((640, 360), 12, login=("anna", "p@ss/word"))
+    stop = threading.Event()
+
+    def show() -> None:
+        while not stop.wait(1 / 12):
+            server.show(np.full((360, 640, 3), 240, np.uint8))
+
+    thread = threading.Thread(target=show)
+    thread.start()
+    try:
+        for given, ok in (({}, False), ({"username": "anna", "password_file": secret}, True)):
+            driver = ScreenDriver(ScreenSettings.model_validate({"url": server.url, **given}))
+            report = await driver.probe(DEADLINE_S)
+            assert report.ok is ok, report
+            assert "p@ss" not in str(report)
+    finally:
+        stop.set()
+        thread.join()
+        server.close()
 
 
 async def test_what_cannot_work_is_said_with_its_code(tmp_path: Path):

@@ -66,7 +66,12 @@ def settings(url: str) -> dict[str, Any]:
 
 def good(observation: Observation) -> bool:
     """The bag, whole, and nothing else."""
-    if not isinstance(observation, Scan) or observation.problem is not None or len(observation.pictures) != 1:
+    if (
+        not isinstance(observation, Scan)
+        or observation.problem
+        or observation.incomplete
+        or len(observation.pictures) != 1
+    ):
         return False
     [picture] = observation.pictures
     return abs(picture.rows - 116) <= 8 and abs(picture.columns - 126) <= 8
@@ -74,7 +79,7 @@ def good(observation: Observation) -> bool:
 
 def possible(observation: Observation) -> bool:
     """The bag, or word of one that was not seen whole."""
-    return good(observation) or (isinstance(observation, Scan) and observation.problem is not None)
+    return good(observation) or (isinstance(observation, Scan) and bool(observation.problem or observation.incomplete))
 
 
 def noise(chance: random.Random) -> bytes:

@@ -28,10 +28,10 @@ class Followed:
     offset: int
 
     def judged(self) -> list[Bag]:
-        return [bag for _, bag in self.bags if bag.problem is None]
+        return [bag for _, bag in self.bags if bag.reason is None]
 
     def unknown(self) -> list[Bag]:
-        return [bag for _, bag in self.bags if bag.problem is not None]
+        return [bag for _, bag in self.bags if bag.reason is not None]
 
     def box(self, bag: Bag) -> tuple[int, int, int, int]:
         """A bag's own box, without the margin that it is cut with."""
@@ -105,7 +105,7 @@ def test_whichever_way_the_picture_moves(tiles, moves, layout):
     from dataclasses import replace
 
     followed = follow(tiles, layout=replace(layout, moves=moves))
-    assert [bag.problem for _, bag in followed.bags] == [None] * 4
+    assert [bag.reason for _, bag in followed.bags] == [None] * 4
 
 
 def test_a_videos_noise_changes_nothing(tiles):
@@ -125,7 +125,7 @@ def test_what_was_shown_only_with_an_enhancement_is_unknown(tiles):
     followed = follow(tiles, Event(Act.INVERT, 3.5, 60), seconds=20)
     assert Mode.ENHANCED in followed.modes
     assert len(followed.unknown()) >= 2
-    assert {bag.problem for bag in followed.unknown()} == {"the display showed it with an enhancement only"}
+    assert {bag.reason for bag in followed.unknown()} == {"the display showed it with an enhancement only"}
     assert all(follow_start < 3.5 * 110 + 520 for follow_start in (followed.box(bag)[0] for bag in followed.judged()))
 
 
@@ -157,7 +157,8 @@ def test_a_bag_that_is_on_the_screen_at_the_start_is_unknown_where_it_is_cut(til
     follower = Follower(ingest.valid(), Rules(3, 16, 16, 1200), idle_s=3.0)
     first = (screen.along + 40 + 60) / screen.px_s  # 60 columns of the first bag are gone already
     bags = [bag for step in range(120) for bag in follower.feed(shot(ingest, screen, first + step / FPS), step / FPS)]
-    assert [bag.problem is None for bag in bags] == [False, True]
+    assert [bag.reason is None for bag in bags] == [False, True]
+    assert bags[0].missing and not bags[0].problem  # the part that was seen is judged: an alarm on it stands
 
 
 def test_a_stream_that_had_a_gap_goes_on_where_it_was(tiles):
@@ -170,7 +171,7 @@ def test_a_stream_that_had_a_gap_goes_on_where_it_was(tiles):
             continue
         ingest.paint(picture)
         bags += follower.feed(ingest.part(picture), at_s)
-    assert [bag.problem for bag in bags] == [None] * 3
+    assert [bag.reason for bag in bags] == [None] * 3
 
 
 def test_a_belt_that_stands_closes_the_bag_that_came_last(tiles):
@@ -198,4 +199,4 @@ def test_a_bag_exchanged_while_the_belt_ran_back_is_a_bag_of_its_own(tiles):
         for at_s in moments:
             number += 1
             bags += follower.feed(shot(ingest, screen, max(at_s, 0)), number / FPS)
-    assert any(bag.problem is None and abs(bag.picture.shape[1] - tiles[2].picture.shape[1] - 16) < 12 for bag in bags)
+    assert any(bag.reason is None and abs(bag.picture.shape[1] - tiles[2].picture.shape[1] - 16) < 12 for bag in bags)
