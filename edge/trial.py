@@ -26,6 +26,9 @@ log = logging.getLogger("jaitf.core")
 FOLDER = ".trial"
 STATE = "trial.json"
 MAX_STARTS = 3
+OPTIONAL = ("teams.toml",)
+"""Files beside `edge.toml` that a configuration may have."""
+
 KEPT = (("appliance", "data_dir"), ("appliance", "site"), ("appliance", "id"))
 """What no command may change: another data directory, or another name, is another appliance."""
 
@@ -67,7 +70,8 @@ class Staged:
 
 def toml_files(folder: Path) -> dict[str, bytes]:
     """Return a configuration's files by their path in its folder. Raises ConfigError."""
-    paths = [folder / "edge.toml", *sorted((folder / "devices").glob("*.toml"))]
+    others = [folder / name for name in OPTIONAL if (folder / name).exists()]
+    paths = [folder / "edge.toml", *others, *sorted((folder / "devices").glob("*.toml"))]
     try:
         return {str(path.relative_to(folder)): path.read_bytes() for path in paths if not path.name.startswith(".")}
     except OSError as error:
@@ -86,7 +90,7 @@ def stage(config: Config, changes: Mapping[str, str | None]) -> Staged:
         _write(staged, files)
         for other in config.folder.iterdir():
             # What a relative path of the configuration names lies in its folder.
-            if other.name not in (FOLDER, "edge.toml", "devices"):
+            if other.name not in (FOLDER, "edge.toml", "devices", *OPTIONAL):
                 (staged / other.name).symlink_to(other)
     except OSError as error:
         raise ConfigError(f"{config.folder} cannot be written: {error.strerror}") from None
@@ -185,9 +189,9 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o640
         if not path.exists() or path.read_bytes() != text:
             write_whole(path, text, mode)
-    for path in (folder / "devices").glob("*.toml"):
-        if f"devices/{path.name}" not in files:
-            path.unlink()
+    for path in (*(folder / "devices").glob("*.toml"), *(folder / name for name in OPTIONAL)):
+        if str(path.relative_to(folder)) not in files:
+            path.unlink(missing_ok=True)
     sync_folder(folder / "devices")
     sync_folder(folder)
 

@@ -13,7 +13,7 @@ MAX_CONFIG_FILES = 200
 MAX_SHADOW_SCANS = 100_000
 
 DeviceName = Annotated[str, Field(pattern=DEVICE_NAME, max_length=63)]
-ConfigFile = Annotated[str, Field(pattern=r"^(edge|devices/[a-z0-9][a-z0-9_-]{0,62})\.toml$")]
+ConfigFile = Annotated[str, Field(pattern=r"^(edge|teams|devices/[a-z0-9][a-z0-9_-]{0,62})\.toml$")]
 
 
 class Args(BaseModel):

@@ -19,6 +19,7 @@ from edge.judge import Judge
 from edge.logs import Recent
 from edge.messages import Health
 from edge.supervisor.supervisor import Supervisor
+from edge.trial import OPTIONAL
 
 MAX_RESULT_BYTES = 128 * 1024
 LOG_LINES = 200
@@ -91,7 +92,8 @@ class Basics:
     async def _config(self, call: Call) -> Answer:
         """Return the files as they are in force, without secrets: those are in files of their own, which stay here."""
         files: dict[str, Any] = {}
-        for path in (self.config.folder / "edge.toml", *(device.file for device in self.config.devices)):
+        beside = [path for name in OPTIONAL if (path := self.config.folder / name).exists()]
+        for path in (self.config.folder / "edge.toml", *beside, *(device.file for device in self.config.devices)):
             try:
                 table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
             except (OSError, ValueError) as error:

@@ -166,6 +166,11 @@ async def test_who_must_sign_is_not_taken_back_by_command(tmp_path):
         config = load(me.config)
         same = trial.stage(config, {"devices/counter-1.toml": device(hz=2)})
         assert same.config is not None, same.problems
+        teams = trial.stage(config, {"teams.toml": "[x"})
+        assert [problem for problem in teams.problems if problem.startswith("teams.toml:1")]
+        good = trial.stage(config, {"teams.toml": ""})
+        assert (me.config / "teams.toml").exists() is False
+        assert "teams.toml" in trial.toml_files(good.config.folder)
         taken_back = trial.stage(config, {"edge.toml": plain})
     registry.available.cache_clear()
     assert taken_back.config is None
