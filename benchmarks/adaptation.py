@@ -5,8 +5,9 @@ Run as `python -m benchmarks.adaptation FOLDER [--scanner warm|cold|counts|rough
 `counts` are 16-bit counts of the high energy; `rough` the same of another, rougher generator of bags, `drawn` alone.
 
 The displays here are not of the simulator's family of palettes, so that what adaptation searches its looks in does not
-hold them. Three ways of adding the same threats, none of which adaptation uses: `drawn` is packed with the bag,
+hold them. Threats are added in three ways, none an operator of adaptation's: `drawn` is packed with the bag,
 `scanned` is laid into the bag's matter before the scan, `multiplied` has the pictures' colours multiplied, wrongly.
+Bags and threats are the simulator's own, of other seeds than those that adaptation draws.
 """
 
 from __future__ import annotations
