@@ -278,6 +278,10 @@ class Lane:
         if reason := self._why_unknown(seen.at_ns):
             return None, Match(TiedBy.NONE, reason=reason)
         found = self.tracks.around(span)
+        view = self._views[seen.device]
+        if counted := self._counting_mm is not None and view.place_mm > self._counting_mm:
+            # Any other track is a tag: of one of these, or beside the belt.
+            found = [each for each in found if _is_counted(each)]
         if len(found) != 1:
             reason = NoMatch.TWO_ITEMS if found else NoMatch.NO_ITEM
             return None, Match(TiedBy.NONE, reason=reason, candidates=len(found) or None)
@@ -285,8 +289,7 @@ class Lane:
         assert track.span is not None
         if self.tracks.relation(track.span, span) is not Relation.SAME:
             # It can be no other only where every item was counted before, and each is where it was.
-            view = self._views[seen.device]
-            if self._counting_mm is None or view.place_mm <= self._counting_mm:
+            if not counted:
                 return None, Match(TiedBy.NONE, reason=NoMatch.TWO_ITEMS)
             if any(each.span is None for each in self.tracks.live):
                 return None, Match(TiedBy.NONE, reason=NoMatch.MOVED)
@@ -329,6 +332,11 @@ def _names(identities: Iterable[Identity], kinds: Container[IdKind] = NAMING) ->
 def _plates(track: Track) -> frozenset[Name]:
     """Return the names that an item goes by, of all the tags that were read of it."""
     return frozenset(name for name in track.names if name[0] in NAMING)
+
+
+def _is_counted(track: Track) -> bool:
+    """Return whether an item was counted, by the entry or by a scanner."""
+    return any(each.sole or each.device == ENTRY for each in track.sightings)
 
 
 def _several(names: Iterable[Name]) -> bool:

@@ -130,6 +130,15 @@ def test_a_dogs_alert_where_two_items_may_be_meant_names_neither():
     assert between.bag_tag is None
 
 
+def test_a_radio_tag_that_hangs_about_the_dog_is_no_item():
+    lane = Lane(BELT)
+    passes(lane, A, 10)
+    lane.see("xray", scan(14))
+    for at_s in (20, 20.5, 21):
+        lane.see("dog", reading(at_s, EPCS[0]))
+    assert lane.item(lane.see("dog", reading(21.1))).bag_tag == A
+
+
 def test_a_dogs_alert_where_nothing_is():
     lane = Lane(BELT)
     lane.see("xray", scan(14))
