@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
@@ -22,6 +22,8 @@ from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from drivers.errors import DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, ProtocolError
 from drivers.modbus.points import Table
+
+T = TypeVar("T")
 
 # What it would log is said by the exceptions below, once, and not on every retry.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -107,7 +109,7 @@ class ModbusLink:
         self._client = client
         try:
             async with asyncio.timeout(self._timeout_s):
-                connected = await client.connect()
+                connected = await _cancellable(client.connect())
         except TimeoutError:
             self.close()
             raise LinkTimeout(
@@ -199,7 +201,7 @@ class ModbusLink:
     async def _ask(self, what: str, request: Callable[[], Awaitable[ModbusPDU]]) -> ModbusPDU:
         try:
             async with asyncio.timeout(self._timeout_s):
-                reply = await request()
+                reply = await _cancellable(request())
         except TimeoutError:
             self.close()
             raise LinkTimeout(f"{what}: no answer within {self._timeout_s:g} s") from None
@@ -234,6 +236,19 @@ class ModbusLink:
                 f"{text}; the machine is there, but no Modbus server on this port, or it has no connection left"
             )
         return LinkLost(f"{text}; power, cable, address?")
+
+
+async def _cancellable(work: Awaitable[T]) -> T:
+    """Await something of pymodbus; a cancellation that it swallows is raised after all.
+
+    It waits with asyncio.wait_for, which before Python 3.12 forgets one that comes together with the answer.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    result = await work
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 def _text(value: Any) -> str:

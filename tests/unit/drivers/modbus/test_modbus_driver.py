@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -342,6 +342,23 @@ async def test_a_closed_connection_is_noticed_before_the_deadline(unit: Unit) ->
             await link.read(Table.HOLDING, 0, 1)
     finally:
         link.close()
+
+
+async def test_a_cancellation_that_comes_together_with_the_answer_is_not_forgotten(unit: Unit) -> None:
+    link = ModbusLink("127.0.0.1", unit.port, 1, 30)
+    asked = asyncio.Event()
+
+    async def as_wait_for_does() -> Any:
+        asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "the answer"
+
+    task = asyncio.create_task(link._ask("reading", as_wait_for_does))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_a_refused_connection_says_so() -> None:
