@@ -15,7 +15,7 @@ from edge.event import corroboration_body, item_body, picture_body, targeted_bod
 from edge.lane.lane import Lane, Seen
 from edge.lane.layout import Contact, Layout, Place, Station
 from edge.lane.rules import CANINE_ALERT, CANINE_CHANGE, OTHER, XRAY_ALARM, XRAY_CLEAR, XRAY_FAINT, Rules, rules
-from edge.lane.signs import KEEP_NS, PICTURES, Sign, Signs, dressed, is_of_person, joined
+from edge.lane.signs import KEEP_NS, Sign, Signs, dressed, is_of_person, joined
 from edge.lane.teams import Teams
 from edge.lane.weights import Weights
 from edge.nouns import Decision, Evidence, Hit, Item, Targeted, ThreatReport
@@ -277,6 +277,3 @@ def layout(toml: LaneToml) -> Layout:
 def _contact(named: str | None) -> Contact | None:
     device, _, label = (named or "").partition("/")
     return Contact(device, label) if named else None
-
-
-__all__ = ["PICTURES", "Change", "Desk", "Joined", "OpenHit", "desk", "layout", "no_lane"]

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from drivers.contract import ItemHint, Scan
-from edge.lane import bag_tag, item_of
+from edge.lane import Lane, Layout, bag_tag
 from tests.core import FakeClock, reading
 
 NOW = FakeClock().now()
@@ -36,6 +36,11 @@ def test_ten_digits_are_a_bag_tag(id_type):
 )
 def test_anything_else_is_none(hint):
     assert bag_tag(hint) is None
+
+
+def item_of(observation):
+    lane = Lane(Layout())
+    return lane.item(lane.see("xray-1", observation))
 
 
 def test_a_scans_item_is_named_by_its_scan_instance_uid():
