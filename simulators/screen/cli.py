@@ -146,15 +146,19 @@ def _serve(shown, port: int, fps: int, seconds: float, as_json: bool, stop: thre
     from simulators.screen.rtsp import RtspServer
 
     server = RtspServer(shown.layout.size, fps, port)
+    preparing = threading.Thread(target=_prepare, args=(shown, stop), daemon=True)
     try:
         words = {"listening": server.url, "pid": server.pid, "settings": shown.layout.settings(), "simulated": True}
         _tell(words, f"simulated screen on {server.url}", as_json)
         truth = _Truth(shown, as_json)
-        threading.Thread(target=_prepare, args=(shown, stop), daemon=True).start()
+        preparing.start()
         for at_s in _moments(fps, seconds, stop):
             if not server.alive:
                 raise RuntimeError("the RTSP server has ended")
             server.show(shown.picture(at_s))
             truth.tell(at_s)
     finally:
+        stop.set()
         server.close()
+        if preparing.is_alive():
+            preparing.join(5.0)

@@ -32,7 +32,8 @@ class RtspServer:
         self._next: bytes | None = None
         self._news = threading.Condition()
         self._closed = False
-        threading.Thread(target=self._feed, name="rtsp", daemon=True).start()
+        self._feeder = threading.Thread(target=self._feed, name="rtsp", daemon=True)
+        self._feeder.start()
 
     @property
     def pid(self) -> int:
@@ -60,6 +61,10 @@ class RtspServer:
         self._closed = True
         self._process.kill()
         self._process.wait()
+        if hasattr(self, "_feeder"):
+            self._feeder.join(5.0)
+            if self._feeder.is_alive():
+                return  # it holds the pipe's lock: closing would wait for it
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         self._process.stdout.close()
