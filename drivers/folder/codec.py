@@ -98,7 +98,10 @@ def _joined(data: bytes, name: str, at: Stamp) -> Scan:
     """Return the scan in a ZIP of several DICOS objects, as this appliance keeps one in its evidence."""
     from drivers.dicos import joined
 
-    return replace(joined.read(data, name, at), answer_repeats=False)
+    try:
+        return replace(joined.read(data, name, at), answer_repeats=False)
+    except joined.NotJoined as error:
+        raise ProtocolError(f"this is neither PNG, JPEG, TIFF nor DICOS ({error})") from None
 
 
 def _pictures(data: bytes, name: str, at: Stamp, form: _Format) -> Scan:

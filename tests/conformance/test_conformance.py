@@ -20,6 +20,7 @@ ALL: list[tuple[Case, Wire]] = [
 ]
 
 
+@pytest.mark.conformance
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("trial", TRIALS)
 @pytest.mark.parametrize(("case", "wire"), ALL, ids=[f"{case.title}-{wire}" for case, wire in ALL])
