@@ -1,4 +1,4 @@
-"""Writes what is generated from the code: example configuration, contract, and the table of drivers in the README.
+"""Writes what is generated from the code: example configuration, its schemas, contract, and the README's drivers.
 
 .venv/bin/python scripts/generate.py            write it
 .venv/bin/python scripts/generate.py --check    change nothing; exit status 1 where something is not up to date
@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from drivers.registry import available
-from edge.config import template
+from edge.config import schema, template
 from edge.contract import documents
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "config" / "example"
 CONTRACT = ROOT / "docs" / "contract"
+SCHEMA = ROOT / "config" / "schema"
 BEGIN, END = "<!-- drivers: written by scripts/generate.py -->", "<!-- end of drivers -->"
 
 
@@ -23,6 +25,9 @@ def files() -> dict[Path, str]:
     """Return every generated file with its content."""
     made = {EXAMPLE / path: text for path, text in example().items()}
     made |= {CONTRACT / path: text for path, text in documents().items()}
+    made |= {
+        SCHEMA / path: json.dumps(s, indent=2, ensure_ascii=False) + "\n" for path, s in schema.documents().items()
+    }
     readme = (ROOT / "README.md").read_text()
     head, _, rest = readme.partition(BEGIN)
     tail = rest.partition(END)[2]
@@ -46,7 +51,12 @@ def main() -> int:
     """Write or compare; return the exit status."""
     made = files()
     stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
-    left = [path for folder in (EXAMPLE, CONTRACT) for path in folder.rglob("*") if path.is_file() and path not in made]
+    left = [
+        path
+        for folder in (EXAMPLE, CONTRACT, SCHEMA)
+        for path in folder.rglob("*")
+        if path.is_file() and path not in made
+    ]
     left = [path for path in left if path.suffix != ".md"]
     if "--check" in sys.argv[1:]:
         for path in stale + left:
