@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from drivers.conformance.grading import claimed
 from drivers.registry import available
 from edge.config import schema, template
 from edge.contract import documents
@@ -43,8 +44,12 @@ def example() -> dict[Path, str]:
 
 def driver_table() -> str:
     """Return the README's table of drivers."""
-    rows = [f"| `{d.name}` | {d.summary} | {'pictures' if d.pictures else 'readings'} |" for d in available().values()]
-    return "\n".join(["| driver | what it reads | gives |", "|---|---|---|", *rows, ""])
+    grades = claimed()
+    rows = [
+        f"| `{d.name}` | {d.summary} | {'pictures' if d.pictures else 'readings'} | {grades.get(d.name, '–')} |"
+        for d in available().values()
+    ]
+    return "\n".join(["| driver | what it reads | gives | grade |", "|---|---|---|---|", *rows, ""])
 
 
 def main() -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,31 +12,114 @@ from drivers.contract import DriverInfo
 from drivers.errors import ConfigError
 from edge.cli import output
 
+if TYPE_CHECKING:
+    from drivers.conformance.case import Case, Wire
+    from drivers.conformance.grading import Result
+    from drivers.conformance.trials import Grade
+
 app = typer.Typer()
 
 
-@app.command(epilog="Example: jaitf-edge drivers dicos")
+@app.command(epilog="Example: jaitf-edge drivers dicos\n\nExample: jaitf-edge drivers check scale")
 def drivers(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Explain this one.")] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME | check NAME", help="Explain this one; or hold it to its trials."),
+    ] = None,
     json: output.JsonOption = False,
 ) -> None:
-    """List the drivers; with NAME, show its settings, its wiring and an example."""
+    """List the drivers; with NAME, show its settings, its wiring and an example.
+
+    With check NAME the driver is run against its simulated peer while the wire between them is spoilt, and is graded
+    by what it stands: bronze, silver, gold. It takes seconds or minutes. Exit status 1: it does not stand every trial.
+    """
     from drivers import registry
-    from edge.config.problems import nearest
 
     available = registry.available()
-    if name is None:
-        if json:
-            for info in available.values():
-                output.json_line(_object(info))
-        else:
-            output.table(["DRIVER", "GIVES", "READS"], [[d.name, gives(d), d.summary] for d in available.values()])
-            output.note("jaitf-edge drivers NAME shows a driver's settings, wiring and an example.")
-    elif name in available:
-        output.json_line(_object(available[name])) if json else _explain(available[name])
+    match words or []:
+        case []:
+            _list(available, json)
+        # A driver may be named so: then the one word is its name.
+        case ["check"] if "check" not in available:
+            raise typer.BadParameter("check which driver? jaitf-edge drivers check NAME")
+        case [name]:
+            info = _named(name, available)
+            output.json_line(_object(info)) if json else _explain(info)
+        case ["check", name]:
+            _check(_named(name, available), json)
+        case _:
+            raise typer.BadParameter("one NAME, or check NAME")
+
+
+def _list(available: Mapping[str, DriverInfo], json: bool) -> None:
+    if json:
+        for info in available.values():
+            output.json_line(_object(info))
     else:
+        output.table(["DRIVER", "GIVES", "READS"], [[d.name, gives(d), d.summary] for d in available.values()])
+        output.note("jaitf-edge drivers NAME shows a driver's settings, wiring and an example.")
+
+
+def _named(name: str, available: Mapping[str, DriverInfo]) -> DriverInfo:
+    from edge.config.problems import nearest
+
+    if name not in available:
         meant = nearest(name, available)
         raise ConfigError(f"no driver {name!r}" + (f" (did you mean {meant}?)" if meant else ""))
+    return available[name]
+
+
+def _check(info: DriverInfo, json: bool) -> None:
+    from drivers.conformance import grading
+
+    cases = grading.cases_of(info)
+    total = len(grading.trials_of(cases))
+    held: list[Result] = []
+
+    def before(case: Case, wire: Wire, trial: str) -> None:
+        output.note(f"{len(held) + 1}/{total} {case.title} over {grading.over(case, wire)}: {trial}")
+
+    for result in grading.results(cases, before):
+        held.append(result)
+        if json:
+            output.json_line(_trial(result))
+    reached = grading.grade(held)
+    if json:
+        output.json_line({"driver": info.name, "grade": reached, "trials": total, "faults": _faults(held)})
+    else:
+        if held:
+            output.table(["CASE", "WIRE", "TRIAL", "FOR", "TOOK", "RESULT"], map(_row, held))
+        output.line(f"{info.name}: {_said(reached, held)}")
+    if not held or _faults(held):
+        raise typer.Exit(1)
+
+
+def _trial(result: Result) -> dict[str, object]:
+    return {
+        "driver": result.case.driver,
+        "case": result.case.title,
+        "wire": result.over,
+        "trial": result.trial,
+        "for": result.counts_for,
+        "ok": not result.reason,
+        "reason": result.reason,
+        "took_s": round(result.took_s, 2),
+    }
+
+
+def _row(result: Result) -> list[str]:
+    said = f"fault: {output.one_line(result.reason)}" if result.reason else "stands"
+    return [result.case.title, result.over, result.trial, result.counts_for, f"{result.took_s:.1f} s", said]
+
+
+def _faults(held: list[Result]) -> int:
+    return sum(bool(result.reason) for result in held)
+
+
+def _said(reached: Grade | None, held: list[Result]) -> str:
+    if not held:
+        return "no grade: nobody has written a case to try it by (drivers/conformance/README.md says how)"
+    return f"{reached or 'no grade'}, {len(held) - _faults(held)} of {len(held)} trials stood"
 
 
 def gives(info: DriverInfo) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Authority
+from simulators.certificates import Authority
 from tests.peers import Broker
 from tests.unit.simulators.console.process import Console
 

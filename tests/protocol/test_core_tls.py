@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.certificates import Authority
+from simulators.certificates import Authority
 from tests.core import until
 from tests.mqtt import Listener
 from tests.post import Post

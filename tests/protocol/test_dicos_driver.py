@@ -20,10 +20,10 @@ from drivers.dicos import codec
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import PERSONS
+from simulators.dicosfiles import made
 from simulators.xray import make_scan
 from simulators.xray.wire import Identity, datasets
 from tests import sdicos
-from tests.dicosfiles import made
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.contract import Energy, Outcome
 from drivers.dicos import joined
-from tests.dicosfiles import VALUES, made
+from simulators.dicosfiles import VALUES, made
 from tests.protocol.test_dicos_dialect import Listening
 
 pytestmark = pytest.mark.protocol

@@ -19,9 +19,9 @@ from drivers.dicos.codec import file_meta
 from drivers.dicos.uids import TDR
 from simulators.bodyscanner.model import PLACES, Anomaly, Passage
 from simulators.bodyscanner.wire import AIT_2D, picture, report
+from simulators.dicomwire import Scanner, associate_rq, command, data
+from simulators.dicosfiles import made
 from tests import sdicos
-from tests.dicomwire import Scanner, associate_rq, command, data
-from tests.dicosfiles import made
 from tests.protocol.test_dicos_dialect import Listening
 from tests.protocol.test_dicos_joined import store
 

@@ -15,10 +15,10 @@ from drivers.contract import Category, DeviceState, Outcome, Scan, Verdict, Verd
 from drivers.dicos import outbox
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
+from simulators.certificates import Authority
+from simulators.dicosfiles import made
 from tests import sdicos
-from tests.certificates import Authority
 from tests.core import until
-from tests.dicosfiles import made
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 from tests.protocol.test_dicos_dialect import Listening

@@ -17,8 +17,8 @@ from drivers.dicos.driver import DicosDriver
 from drivers.dicos.elements import file_meta
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import DX_FOR_PROCESSING, PERSONS
-from tests.dicomwire import Scanner, associate_rq, command, data
-from tests.dicosfiles import made
+from simulators.dicomwire import Scanner, associate_rq, command, data
+from simulators.dicosfiles import made
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 

@@ -20,9 +20,9 @@ from drivers.contract import DeviceState, Output
 from drivers.errors import LinkDenied
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.settings import ModbusSettings
+from simulators.certificates import Authority
 from simulators.modbus.model import PROFILES, Contacts, Device, Portal
 from simulators.modbus.wire import Faults, Server
-from tests.certificates import Authority
 from tests.fakeport import FakePort, running
 
 pytestmark = pytest.mark.protocol

@@ -22,7 +22,7 @@ from drivers.dicos.elements import file_meta
 from drivers.dicos.uids import DX_FOR_PROCESSING, PERSONS, TDR
 from drivers.errors import ProtocolError
 from drivers.wire import Decoder, Offer, encode
-from tests.dicosfiles import VALUES, made
+from simulators.dicosfiles import VALUES, made
 
 AT = Stamp(1_700_000_000_000_000_000, 5)
 

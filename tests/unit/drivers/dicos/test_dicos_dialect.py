@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drivers.dicos.dialect import DICOS_DIALECTS, DICOS_V03, Dialect
 from drivers.dicos.pdu import Tally, TooMuch, dialect
-from tests.dicomwire import associate_rq, command
+from simulators.dicomwire import associate_rq, command
 
 COMMAND = command(7, "1.2.3", "1.2.3.4")[12:]
 DATA = bytes(range(200))

@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence
 
 from drivers.dicos import elements
 from drivers.dicos.elements import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, data_set
-from tests.dicosfiles import made
+from simulators.dicosfiles import made
 
 SYNTAXES = [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from drivers.dicos import gate as module
 from drivers.dicos.gate import Gate, Limits, Room
 from drivers.dicos.pdu import ABORT, Tally, TooLarge, TooMuch, dialect
-from tests.dicomwire import associate_rq
+from simulators.dicomwire import associate_rq
 
 COMMAND, DATA, LAST = 1, 0, 2
 

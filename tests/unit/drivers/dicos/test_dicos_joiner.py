@@ -18,8 +18,8 @@ from drivers.dicos.joiner import Group, Joiner, Part, Plan, arranged
 from drivers.dicos.known import MAX_KNOWN, Known
 from drivers.errors import ProtocolError, StoreFull
 from drivers.folder import codec as folder
+from simulators.dicosfiles import made
 from tests.core import FakeClock
-from tests.dicosfiles import made
 
 AT = FakeClock().now()
 TWO = Plan(views=2, dual_energy=False, join_s=4)

@@ -26,7 +26,7 @@ from pydicom.uid import (
 from drivers.dicos import pixels as module
 from drivers.dicos.elements import data_set, file_meta
 from drivers.dicos.pixels import Unjudgeable, pixels
-from tests.dicosfiles import VALUES, dataset, made
+from simulators.dicosfiles import VALUES, dataset, made
 
 
 def decoded(data: bytes) -> np.ndarray[Any, Any]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from drivers.dicos.validator import validate
 from edge.cli.dicos import app
 from simulators.bodyscanner.wire import picture
-from tests.dicosfiles import made
+from simulators.dicosfiles import made
 
 
 @given(st.binary(max_size=400))

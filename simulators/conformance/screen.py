@@ -26,7 +26,7 @@ LAYOUT = Layout((320, 180), (0, 24, 320, 152), (200, 2, 100, 20), (4, 2, 100, 20
 
 
 def bag(seed: int) -> Tile:
-    """A bag of blocks of colour on which nothing repeats; all of them are of one size, and no two alike."""
+    """Return a bag of blocks of colour on which nothing repeats; all of them are of one size, and no two alike."""
     chance = np.random.default_rng(seed)
     picture = np.full((100, 110, 3), (90, 150, 220), np.uint8)
     for _ in range(14):
@@ -65,7 +65,7 @@ def settings(url: str) -> dict[str, Any]:
 
 
 def good(observation: Observation) -> bool:
-    """The bag, whole, and nothing else."""
+    """Say whether it is the bag, whole, and nothing else."""
     if (
         not isinstance(observation, Scan)
         or observation.problem
@@ -78,7 +78,7 @@ def good(observation: Observation) -> bool:
 
 
 def possible(observation: Observation) -> bool:
-    """The bag, or word of one that was not seen whole."""
+    """Say whether it is the bag, or word of one that was not seen whole."""
     return good(observation) or (isinstance(observation, Scan) and bool(observation.problem or observation.incomplete))
 
 

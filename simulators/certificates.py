@@ -1,4 +1,4 @@
-"""Certificates for tests, made on the spot."""
+"""Certificates for simulated peers and tests, made on the spot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Authority:
-    """A certificate authority of the test's own; `issue` writes NAME.pem and NAME.key."""
+    """A certificate authority of one's own; `issue` writes NAME.pem and NAME.key."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder

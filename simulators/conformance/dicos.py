@@ -20,8 +20,8 @@ from drivers.dicos.pdu import DICOM_DIALECT
 from drivers.dicos.uids import DX_FOR_PROCESSING, TDR
 from simulators.bodyscanner.model import PLACES, BodyScanner
 from simulators.bodyscanner.wire import report
-from tests.dicomwire import Scanner, associate_rq
-from tests.dicosfiles import made
+from simulators.dicomwire import Scanner, associate_rq
+from simulators.dicosfiles import made
 
 ANSWER_S = 3.0
 AGAIN_S = 0.05
@@ -29,7 +29,7 @@ ZONES = {words: zone for words, (_, zone) in PLACES.items()}
 
 
 def picture(number: int) -> bytes:
-    """A small picture that says its number in each value and in its identifier."""
+    """Return a small picture that says its number in each value and in its identifier."""
     values = np.full((8, 12), number % 60_000, np.uint16)
     file = made(values, SOPInstanceUID=f"1.2.3.{number}", StudyInstanceUID=f"1.2.4.{number}")
     return file[file_meta(file)[1] :]
@@ -120,7 +120,7 @@ def is_part(observation: Observation) -> bool:
 
 
 def is_whole(observation: Observation) -> bool:
-    """A picture whose every value is the number in its identifier."""
+    """Say whether it is a picture whose every value is the number in its identifier."""
     if not isinstance(observation, Scan) or observation.problem or len(observation.pictures) != 1:
         return False
     number = int(observation.key.partition(":")[0].rpartition(".")[2])

@@ -83,7 +83,7 @@ class Scanner:
             return kind, await self.reader.readexactly(length)
 
     async def status(self) -> int:
-        """The status of the next C-STORE response."""
+        """Return the status of the next C-STORE response."""
         kind, body = await self.pdu()
         assert kind == 4, (kind, body)
         at = body.index(pack("<HHI", 0, 0x0900, 2)) + 8

@@ -101,7 +101,7 @@ def settings(url: str) -> dict[str, Any]:
 
 
 def good(observation: Observation) -> bool:
-    """A whole item: one of the two bags, margins included, and no line more."""
+    """Say whether it is a whole item: one of the two bags, margins included, and no line more."""
     if not isinstance(observation, Scan) or observation.incomplete:
         return False
     return any(abs(observation.pictures[0].rows - count - 2 * MARGIN) <= 2 for count in rows())

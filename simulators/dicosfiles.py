@@ -17,7 +17,7 @@ VALUES = np.arange(6 * 4, dtype=np.uint16).reshape(6, 4) * 2700
 
 
 def made(values: np.ndarray[Any, Any] = VALUES, syntax: str = ExplicitVRLittleEndian, **attributes: Any) -> bytes:
-    """A DX file; `attributes` replace, or with None remove, what a scanner would write. `frame`: compressed pixels."""
+    """Return a DX file; `attributes` replace, or with None remove, what scanners write. `frame`: compressed pixels."""
     ds = dataset(values, syntax, **attributes)
     buffer = BytesIO()
     with warnings.catch_warnings():

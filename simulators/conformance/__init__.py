@@ -1,0 +1,1 @@
+"""One module a driver: `CASES`, a tuple of `drivers.conformance.case.Case`. Named as its folder."""
