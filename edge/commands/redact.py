@@ -6,8 +6,12 @@ import re
 from typing import Any
 
 MASK = "(not told)"
-_SECRET = re.compile(r"pass(word|wd|phrase)?|secret|token|credential|community|private|api_?key|pin$", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_NAMES = r"pass(?:word|wd|phrase|code)?|secret|token|credential|community|private|psk|api_?key"
+_SECRET = re.compile(rf"{_NAMES}|pin$", re.IGNORECASE)
+# Greedy to the last @: what people choose as a password has slashes and at signs of its own.
+_USERINFO = re.compile(r"(?<=://)[^\s\"'<>]+(?=@)")
+_SAID = re.compile(rf"(?i)([\w-]*(?:{_NAMES}|\bpin)s?[\"']?\s*[=:]\s*|\b(?:bearer|basic)\s+)(\"[^\"]*\"|'[^']*'|\S+)")
+_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
 def redacted(value: Any, name: str = "") -> Any:
@@ -25,6 +29,5 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def redacted_line(text: str) -> str:
-    """Return a line of a log without users and passwords in addresses, and without what follows a secret's name."""
-    text = _USERINFO.sub("***", text)
-    return re.sub(rf"(?i)\b({_SECRET.pattern})(\s*[=:]\s*)\S+", rf"\1\g<3>{MASK}", text)
+    """Return text of a log without users and passwords in addresses, what follows a secret's name, and private keys."""
+    return _SAID.sub(rf"\g<1>{MASK}", _USERINFO.sub("***", _KEY_BLOCK.sub(MASK, text)))

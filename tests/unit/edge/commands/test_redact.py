@@ -30,3 +30,26 @@ def test_a_line_of_a_log(line):
 def test_what_is_no_secret_stays():
     line = "xray-1: down: the process was ended by SIGKILL, passed on"
     assert redacted_line(line) == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no answer from rtsp://viewer:hunt/er2@10.0.0.9/main",
+        "no answer from rtsp://viewer:hun@ter2@10.0.0.9/main",
+        "mqtt_password=hunter2",
+        '{"password": "hunter2 and more hunter2"}',
+        "password = 'a hunter2'",
+        "Authorization: Bearer hunter2",
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
+        "-----BEGIN EC PRIVATE KEY-----\nhunter2",
+    ],
+)
+def test_a_secret_in_a_log_in_other_forms(line):
+    told = redacted_line(line).replace("hun@ter2", "hunter2").replace("hunt/er2", "hunter2")
+    assert "hunter2" not in told and "ter2" not in told
+
+
+@pytest.mark.parametrize("line", ["pass-1: open", "password_file /etc/x is not there", "passages: 12 an hour"])
+def test_what_only_looks_like_one_stays(line):
+    assert redacted_line(line) == line
