@@ -22,7 +22,9 @@ from drivers.contract import Energy, Picture, Polarity
 from inference.build import build
 from inference.look import look_at, views
 from inference.manifest import Colour, ImageInput, Resize
+from inference.model import load
 from inference.prepare import prepare
+from inference.training.measure import report
 from inference.training.network import Network
 from inference.training.scenes import GROUPS
 from inference.training.train import backbone
@@ -205,6 +207,7 @@ def main() -> None:
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--bags", type=int, default=240)
     parser.add_argument("--card", type=Path, default=Path(__file__).with_name("baggage.card.md"))
+    parser.add_argument("--measure", action="store_true", help="add the table of figures to the card; minutes")
     args = parser.parse_args()
     network = load_network(args.weights)
     shifts = calibrate(network, ordinary(args.bags, FIRST_CALIBRATION_SEED))
@@ -213,7 +216,10 @@ def main() -> None:
         "pistol": shot(7, "pistol", "colour").pictures,
         "ordinary": shot(8, None, "single").pictures,
     }
-    build(args.out, head_of(args.version, 0.3), graph_of(network), args.card.read_text(), golden)
+    head, graph, card = head_of(args.version, 0.3), graph_of(network), args.card.read_text()
+    build(args.out, head, graph, card, golden)
+    if args.measure:
+        build(args.out, head, graph, f"{card}\n{report(load(args.out))}", golden)
 
 
 if __name__ == "__main__":

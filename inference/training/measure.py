@@ -17,7 +17,8 @@ from inference.training.bags import HABITS, bag, own_box, write
 
 SEED = 20_000
 ROUGH_BAGS = 200
-SIMULATED_BAGS = 120
+SIMULATED_BAGS = 200
+KINDS = ("pistol", "knife", "hand-tool", "revolver", "cleaver")
 Case = tuple[list[Picture], tuple[int, int, int, int] | None]
 
 
@@ -61,12 +62,12 @@ def rough() -> Iterator[dict[str, Case]]:
         yield {"rough bags, ten scanners' habits": ([write(made, habit, chance)], own_box(made, habit))}
 
 
-def simulated(threat: str = "pistol") -> Iterator[dict[str, Case]]:
-    """Yield bags of the X-ray simulator in each form of picture, every second one with a threat."""
+def simulated() -> Iterator[dict[str, Case]]:
+    """Yield bags of the X-ray simulator in each form of picture, every second one with a threat, the kinds in turn."""
     # By name: the simulators are beside the product, not under it.
     xray = importlib.import_module("simulators.xray")
     for number in range(SIMULATED_BAGS):
-        scan = xray.make_scan(SEED + number, threat if number % 2 else None)
+        scan = xray.make_scan(SEED + number, KINDS[number // 2 % len(KINDS)] if number % 2 else None)
         box = scan.truth[0].box if scan.truth else None
         yield {
             "simulated, 16 bit single energy": ([_picture(scan.high, Energy.SINGLE)], box),

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.protocol, pytest.mark.timeout(180)]
 BELT_MM_S, XRAY_MM, DOG_MM = 500, 1000, 2000
 TAG, NEXT = "0220123456", "0220123457"
 #: A bag whose threat the model finds.
-BAG = make_scan(3 * 1_000_003 + 3, "brick")
+BAG = make_scan(1_000_006, "pistol")
 LANE = """
 [lane]
 belt_mm_s = 500
