@@ -332,4 +332,9 @@ def _same(one: Observation, other: Observation) -> bool:
 
 
 def _short(observation: Observation) -> str:
+    if isinstance(observation, Scan):
+        sizes = ", ".join(f"{picture.columns} x {picture.rows}" for picture in observation.pictures)
+        return (
+            f"a scan {observation.name!r} of {sizes or 'no picture'}: {observation.problem or observation.incomplete}"
+        )
     return repr(observation)[:400]

@@ -44,7 +44,7 @@ def test_a_far_shift_is_found_too(seed, shift):
     scroller = Scroller(np.ones((ROWS, COLUMNS), bool))
     old, new = (scroller.signature(whole[:, x : x + COLUMNS], WHITE) for x in (100, 100 + shift))
     found = scroller.match_far(old, new)
-    assert found.shift == shift or not found.found  # where what was to be seen has gone, nothing is
+    assert abs(found.shift - shift) <= 1 or not found.found  # where what was to be seen has gone, nothing is
     assert found.found or abs(shift) > 60
 
 
