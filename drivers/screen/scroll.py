@@ -158,7 +158,10 @@ class Scroller:
         return Match(shift, float(light), float(tint), found, found and coloured)
 
     def match_far(self, old: Signature, new: Signature) -> Match:
-        """Return the best shift anywhere at which enough of what both show overlaps; for a stream that had a gap."""
+        """Return the best shift anywhere at which enough of what both show overlaps; for a stream that had a gap.
+
+        Not found where the error still falls towards a shift at which too little overlaps: then that may be the one.
+        """
         far = self.columns - 1
         differ, energy = self._compare(old.light, new.light)
         ratio = differ / np.maximum(energy, 1e-9)
@@ -167,6 +170,9 @@ class Scroller:
         if old.empty or new.empty or not enough.any():
             return Match(0, 1.0, 1.0, False, False)
         best = int(np.argmin(np.where(enough, ratio, np.inf)))
+        beside = slice(max(best - 1, 0), best + 2)
+        if ratio[beside].min() < ratio[best]:
+            return Match(best - far, 1.0, 1.0, False, False)
         return self.match(old, new, best - far, 0)
 
     def match_edges(self, old: Signature, new: Signature, expected: int, reach: int) -> tuple[int, float]:

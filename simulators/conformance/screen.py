@@ -64,8 +64,8 @@ def settings(url: str) -> dict[str, Any]:
     return {"url": stream, "read_timeout_ms": 500, "open_timeout_ms": 5000, **LAYOUT.settings()}
 
 
-def good(observation: Observation, off_px: int = 8) -> bool:
-    """Say whether it is the bag, whole, and nothing else; along the belt its length may be off by so much."""
+def good(observation: Observation) -> bool:
+    """Say whether it is the bag, whole, and nothing else."""
     if (
         not isinstance(observation, Scan)
         or observation.problem
@@ -74,14 +74,12 @@ def good(observation: Observation, off_px: int = 8) -> bool:
     ):
         return False
     [picture] = observation.pictures
-    return abs(picture.rows - 116) <= 8 and abs(picture.columns - 126) <= off_px
+    return abs(picture.rows - 116) <= 8 and abs(picture.columns - 126) <= 8
 
 
 def possible(observation: Observation) -> bool:
-    """Say whether it is the bag, roughly where pictures were missed, or word of one that was not seen whole."""
-    return good(observation, 20) or (
-        isinstance(observation, Scan) and bool(observation.problem or observation.incomplete)
-    )
+    """Say whether it is the bag, or word of one that was not seen whole."""
+    return good(observation) or (isinstance(observation, Scan) and bool(observation.problem or observation.incomplete))
 
 
 def noise(chance: random.Random) -> bytes:

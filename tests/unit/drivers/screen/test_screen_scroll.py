@@ -1,7 +1,7 @@
 """Scroll estimation: whatever the picture, shift and mask, the shift is found; and what is another picture is not."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivers.screen.scroll import SAME_EDGES, Scroller
@@ -38,13 +38,14 @@ def test_the_shift_is_found_whatever_was_expected_nearby(seed, shift, off, noise
 
 
 @given(st.integers(0, 2**31), st.integers(-90, 90))
+@example(1411769183, 80)  # too little of it is left to see, and a sliver at the far end agrees well enough by chance
 @settings(max_examples=30, deadline=None)
 def test_a_far_shift_is_found_too(seed, shift):
     whole = belt(seed, 400)
     scroller = Scroller(np.ones((ROWS, COLUMNS), bool))
     old, new = (scroller.signature(whole[:, x : x + COLUMNS], WHITE) for x in (100, 100 + shift))
     found = scroller.match_far(old, new)
-    assert abs(found.shift - shift) <= 1 or not found.found  # where what was to be seen has gone, nothing is
+    assert found.shift == shift or not found.found  # where what was to be seen has gone, nothing is
     assert found.found or abs(shift) > 60
 
 
