@@ -58,8 +58,8 @@ def test_every_decision_is_in_the_list():
     folder = ROOT / "docs" / "decisions"
     listed = LINK.findall((folder / "README.md").read_text())
     assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
-    for number, name in enumerate(listed, 1):
-        assert (folder / name).read_text().startswith(f"# {number}. ")
+    for name in listed:
+        assert (folder / name).read_text().startswith(f"# {int(name[:4])}. ")
 
 
 @pytest.mark.parametrize("script", ["scripts/setup", "scripts/test", ".ci/run"])
