@@ -170,7 +170,7 @@ class Follower:
     def _is_magnified(self, frame: Frame, background: Colour) -> bool:
         if self._last is None:
             return False
-        return show.is_magnified(frame, self._last, self._valid, background) is not None
+        return show.is_magnified(frame, self._last, self._valid, background)
 
     def _overlaps(self, anchor: _Anchor) -> bool:
         return abs(self.left - anchor.left) + self._reach() < self._scroller.columns
@@ -314,7 +314,7 @@ class Follower:
         return Bag(picture, left, top, problem, None if problem else reason, self._part)
 
     def _missing(self, seen: NDArray[np.uint8], first: int, breaks_off: bool) -> str | None:
-        if first <= self._segment:
+        if first - self._segment <= self._rules.min_gap // 2:  # no belt was seen before it: it may have begun earlier
             return "the display showed it already when it was first looked at, and only a part of it"
         if breaks_off:
             return REASONS[self.mode]

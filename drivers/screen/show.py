@@ -113,8 +113,8 @@ class Palette:
         return float(np.minimum(self.share, other.share).sum())
 
 
-def is_magnified(picture: Frame, of: Frame, valid: NDArray[np.bool_], background: Colour) -> float | None:
-    """Return by how much `picture` shows a part of `of` magnified, None where it is no such part.
+def is_magnified(picture: Frame, of: Frame, valid: NDArray[np.bool_], background: Colour) -> bool:
+    """Return whether `picture` shows a part of `of` magnified, 1.2 to 8 times, inverted or not.
 
     What is not `valid`, behind a mask, counts as `background`.
     """
@@ -122,17 +122,15 @@ def is_magnified(picture: Frame, of: Frame, valid: NDArray[np.bool_], background
     rows, columns = of.shape[:2]
     small = _ZOOM_SIDE / max(rows, columns)
     whole = _grey(of, (round(columns * small), round(rows * small)))
-    best, by = 0.0, None
     for scale in _ZOOM_SCALES:
         size = (round(columns * small / scale), round(rows * small / scale))
         part = _grey(picture, size)
         if min(size) < 8 or float(part.std()) < _ZOOM_MIN_SPREAD:
             continue
         agrees = cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED)
-        worst, top = float(agrees.min()), float(agrees.max())
-        if max(top, -worst) > best:  # an inverted part agrees too, the other way round
-            best, by = max(top, -worst), scale
-    return by if best >= _ZOOM_AGREES else None
+        if max(agrees.max(), -agrees.min()) >= _ZOOM_AGREES:  # an inverted part agrees too, the other way round
+            return True
+    return False
 
 
 def _grey(picture: Frame, size: tuple[int, int]) -> Frame:
