@@ -24,9 +24,8 @@ lint: .venv/.installed-lint ## format, style, types, and which package may impor
 		echo "==> $$each"; $(BIN)/$$each || status=1; \
 	done; exit $$status
 
-bench: .venv/.installed-run ## measure, and print the machine with the figures
-	@echo "$$(uname -srm), $$(nproc) cores, commit $$(git rev-parse --short HEAD)"
-	@set -e; for each in $$(ls benchmarks/*.py | grep -v /_); do echo "==> $$each"; $(BIN)/python "$$each" $(ARGS); done
+bench: .venv/.installed-run ## measure beside floors and peers, into docs/benchmarks.md; ARGS="--only scan,modbus" and the like
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 torture: .venv/.installed-test ## kills, stalls, full disks, for as long as you like: ARGS="--trials 1000 --seed 7"
 	@$(BIN)/python -m tests.torture $(ARGS)
