@@ -8,7 +8,7 @@ has committed what it emitted, and only then tells the device so.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from drivers.clock import Clock, Stamp
+from drivers.errors import EdgeError
 
 
 class Energy(StrEnum):
@@ -298,7 +299,8 @@ class ProbeReport:
     """What one try at the hardware found: each step in order, with the layer that failed where one did.
 
     `code` is that of the error (drivers.errors) that ended the try; `mend` what to do about it, where the driver knows
-    better than the table of mends by code.
+    better than `drivers.mends` by that code. `answered` is false where the way is open but nothing was heard of the
+    device itself: one that only talks when somebody uses it.
     """
 
     ok: bool
@@ -307,6 +309,13 @@ class ProbeReport:
     sample: str | None = None
     mend: str | None = None
     code: str = ""
+    answered: bool = True
+
+    @classmethod
+    def failed(cls, steps: Iterable[str], error: EdgeError, **more: Any) -> ProbeReport:
+        """Return the report of a try that an error ended; what mends it is the table's, unless `mend` says better."""
+        mend = more.pop("mend", None) or getattr(error, "mend", None) or None
+        return cls(False, (*steps, str(error)), code=error.code, mend=mend, **more)
 
 
 class Settings(BaseModel):

@@ -7,6 +7,7 @@ EdgeError
 │   ├── LinkLost         link-lost       the other side or the cable went away
 │   ├── LinkBusy         link-busy       someone else holds the port or address
 │   └── LinkDenied       link-denied     no permission for the port, path or address
+│       └── LinkUntrusted link-tls       TLS does not come up: a certificate, its name, its date or its key
 ├── ProtocolError        protocol        bytes came that the protocol does not allow
 ├── DeviceRefused        refused         the device answered, and said no
 ├── StoreError           store           the ledger or the evidence folder cannot be written
@@ -62,6 +63,19 @@ class LinkDenied(LinkError):
     """The operating system refuses access to the port, path or address."""
 
     code = "link-denied"
+
+
+class LinkUntrusted(LinkDenied):
+    """TLS does not come up: this side's files cannot be used, or one side does not trust the other's certificate.
+
+    `mend` is what to do about this very failure, "" where only the table of mends knows.
+    """
+
+    code = "link-tls"
+
+    def __init__(self, text: str, mend: str = "") -> None:
+        super().__init__(text)
+        self.mend = mend
 
 
 class ProtocolError(EdgeError):

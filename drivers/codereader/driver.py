@@ -30,6 +30,7 @@ WELL_CODES, COMPLAINT_S = 3, 60.0
 DOCUMENT_S = 60.0
 #: How long a probe waits for somebody to have a code read.
 PROBE_S = 3.0
+NO_CODE = "no code came meanwhile: have one read while the probe waits"
 
 _WORDS: dict[type[Found], str] = {
     BagTag: "a bag tag",
@@ -155,21 +156,22 @@ class CodereaderDriver(Driver):
         """Open the link and wait a moment for a code, which is said by its kind alone; see `Driver.probe`."""
         steps: list[str] = []
         stream: Stream | None = None
-        sample = "no code came meanwhile: have one read while the probe waits"
+        sample = NO_CODE
         try:
             async with asyncio.timeout(deadline_s):
                 stream = await _open(self._settings.url)
                 steps.append(f"opened {self._settings.url}")
                 sample = await self._first(stream, min(PROBE_S, deadline_s / 2)) or sample
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"not done within {deadline_s:g} s; power, cable, address?")
+            return ProbeReport.failed(steps, LinkTimeout(f"not done within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport.failed(steps, error)
         finally:
             if stream:
                 stream.close()
+        answered = sample != NO_CODE
         identity = {"input": stream.name} if isinstance(stream, HidStream) and stream.name else {}
-        return ProbeReport(True, tuple(steps), identity, sample)
+        return ProbeReport(True, tuple(steps), identity, sample, answered=answered)
 
     async def _first(self, stream: Stream, wait_s: float) -> str | None:
         loop = asyncio.get_running_loop()

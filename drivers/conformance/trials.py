@@ -18,11 +18,11 @@ from pathlib import Path
 
 import psutil
 
-from drivers import registry
+from drivers import mends, registry
 from drivers.conformance.case import Case, Line, Silence, Wire
 from drivers.conformance.port import JumpingClock, TrialPort, running
 from drivers.conformance.tap import Tap
-from drivers.contract import DeviceState, Driver, Observation, Outcome, Scan
+from drivers.contract import DeviceState, Driver, Observation, Outcome, Scan, Settings
 
 #: How long a driver may take to be well again once the trouble is over; machines under load are slow.
 AGAIN_S = 30.0
@@ -56,9 +56,12 @@ class Bench:
 
     def driver(self) -> Driver:
         """Return the driver with the case's settings; raises ValueError (pydantic's) where they are not its own."""
+        return registry.make(registry.available()[self.case.driver], self.settings())
+
+    def settings(self) -> Settings:
+        """Return the case's settings as its driver's; raises ValueError (pydantic's) where they are none."""
         info = registry.available()[self.case.driver]
-        settings = registry.settings_class(info).model_validate(self.case.settings(self.line.where))
-        return registry.make(info, settings)
+        return registry.settings_class(info).model_validate(self.case.settings(self.line.where))
 
     async def good(self, count: int = 2) -> None:
         """Return once the driver gave so many good observations from now on; raises Fault where it does not."""
@@ -243,15 +246,17 @@ async def restart(bench: Bench) -> None:
 
 
 async def probe(bench: Bench) -> None:
-    """Probe the peer, and then nothing: it says what to mend, or under which code that stands, and never raises."""
+    """Probe the peer, and then nothing: it says what mends it, or a code whose mend is known, and never raises."""
     if bench.case.dial is None:
         report = await bench.driver().probe(AGAIN_S)
         if not report.ok:
             raise Fault(f"the probe does not find the peer: {report.steps} {report.mend}")
         await bench.line.unplug()
         report = await bench.driver().probe(AGAIN_S)
-        if report.ok or not (report.mend or report.code):
-            raise Fault("the probe of nothing does not say what to mend")
+        if report.ok:
+            raise Fault(f"the probe of nothing says that all is well: {report.steps}")
+        if not (report.mend or mends.mend(report.code, mends.scheme_of(bench.settings()))):
+            raise Fault(f"the probe of nothing says no mend, and there is none for its code {report.code!r}")
     else:
         report = await bench.driver().probe(AGAIN_S)
         if not report.ok:

@@ -16,7 +16,7 @@ from drivers.dicos.counter import NO_ANSWER, WORKSTATION, Counter, Refused
 from drivers.dicos.pdu import TooLarge
 from drivers.dicos.scp import SUCCESS, Scp, Stored, prepare_pynetdicom
 from drivers.dicos.settings import DicosSettings
-from drivers.errors import LinkError, LinkLost
+from drivers.errors import LinkBusy, LinkError, LinkLost
 from drivers.ports import holder
 
 log = logging.getLogger("jaitf.dicos")
@@ -51,8 +51,8 @@ class DicosDriver(Driver):
             secure = tls.towards(peer, self._settings)
             await asyncio.to_thread(scu.echo, peer, self._settings.ae_title, secure)
         except LinkError as error:
-            steps = (*report.steps, f"no reports: {error}")
-            return replace(report, ok=False, steps=steps, mend="start the workstation, or correct `tdr_to`")
+            mend = getattr(error, "mend", "") or "start the workstation that reports go to, or correct `tdr_to`"
+            return ProbeReport.failed((*report.steps, "no reports can be sent"), error, mend=mend)
         return replace(report, steps=(*report.steps, f"{peer} answers C-ECHO"))
 
     async def _probe_port(self, deadline_s: float) -> ProbeReport:
@@ -60,18 +60,14 @@ class DicosDriver(Driver):
         who = holder(settings.host, settings.port)
         if who is None:
             steps = (f"{settings.listen} is free to listen on", "the scanner connects to it by itself")
-            return ProbeReport(True, steps)
+            return ProbeReport(True, steps, answered=False)
         listens = f"{who} listens on {settings.listen}"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
         if not settings.admits(host):
-            return ProbeReport(True, (listens, f"no C-ECHO from here: {host} is not in addresses"))
+            return ProbeReport(True, (listens, f"no C-ECHO from here: {host} is not in addresses"), answered=False)
         if await asyncio.to_thread(_echo, host, settings, deadline_s):
             return ProbeReport(True, (listens, "it answers C-ECHO"), {"ae_title": settings.ae_title})
-        return ProbeReport(
-            False,
-            (listens, "it does not answer C-ECHO"),
-            mend="stop that program, or give this device another `listen`",
-        )
+        return ProbeReport.failed((listens,), LinkBusy("it does not answer C-ECHO as this appliance does"))
 
 
 class _Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import warnings
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from drivers.dicos.pdu import DICOM_DIALECT, MAX_OFFERED_BYTES
 from drivers.dicos.peer import Peer
 from drivers.dicos.scp import SUCCESS, prepare_pynetdicom
 from drivers.dicos.uids import IMPLEMENTATION, TDR
-from drivers.errors import LinkLost, LinkTimeout
+from drivers.errors import DeviceRefused, LinkLost, LinkTimeout, LinkUntrusted
+from drivers.mends import tls_mend
 
 CONNECT_S = 5.0
 ANSWER_S = 20.0
@@ -56,7 +58,9 @@ def store(peer: Peer, calling: str, files: list[Path], tls: ssl.SSLContext | Non
 
 
 def echo(peer: Peer, calling: str, tls: ssl.SSLContext | None = None) -> None:
-    """Return once the peer answers a C-ECHO. Blocks. Raises LinkLost, LinkTimeout."""
+    """Return once the peer answers a C-ECHO. Blocks. Raises LinkLost, LinkTimeout, LinkUntrusted, Rejected."""
+    if tls:
+        _handshake(peer, tls)
     association = _associated(peer, calling, tls)
     association.dimse_timeout = CONNECT_S
     try:
@@ -86,9 +90,45 @@ def _associated(peer: Peer, calling: str, tls: ssl.SSLContext | None) -> Associa
     if association.is_established:
         return association
     rejected = association.is_rejected
+    answer = association.acceptor.primitive
     if association.is_alive():
         association.abort()
-    raise LinkLost(f"{peer} {'rejects the association' if rejected else 'does not answer'}")
+    if rejected:
+        source, reason = (answer.result_source, answer.diagnostic) if answer else (0, 0)
+        raise Rejected(peer, calling, source, reason)
+    raise LinkLost(f"{peer} does not answer")
+
+
+class Rejected(LinkLost):
+    """The peer answers, and rejects the association (PS3.8, 9.3.4); `mend` is what to do about its reason."""
+
+    code = DeviceRefused.code
+
+    def __init__(self, peer: Peer, calling: str, source: int, reason: int) -> None:
+        said, self.mend = _REJECTIONS.get((source, reason), (f"source {source}, reason {reason}", ""))
+        self.mend = self.mend.format(called=peer.ae_title, calling=calling)
+        super().__init__(f"{peer} rejects the association: {said}")
+
+
+#: By source and reason (PS3.8, table 9-21): in words, and what mends it.
+_REJECTIONS = {
+    (1, 3): ("it does not know our AE title", "enter the AE title {calling!r}, and this machine, at the other side"),
+    (1, 7): ("it has another AE title", "{called!r} is not what it is called there: look it up, upper and lower case"),
+    (3, 1): ("it is busy", "try again; does another program hold its connections?"),
+    (3, 2): ("it has no connection left", "try again; does another program hold its connections?"),
+}
+
+
+def _handshake(peer: Peer, tls: ssl.SSLContext) -> None:
+    """Raise LinkUntrusted where TLS does not come up: pynetdicom says only that there is no association."""
+    try:
+        with socket.create_connection((peer.host, peer.port), CONNECT_S) as raw:
+            tls.wrap_socket(raw, server_hostname=peer.host).close()
+    except ssl.SSLError as error:
+        said = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise LinkUntrusted(f"{peer}: no TLS: {said}", tls_mend(error)) from None
+    except OSError as error:
+        raise LinkLost(f"{peer} does not answer: {error.strerror or error}") from None
 
 
 class _Entity(AE):  # type: ignore[misc]  # pynetdicom ships no type information

@@ -7,23 +7,24 @@ from pathlib import Path
 
 from drivers.dicos.peer import Peer
 from drivers.dicos.settings import DicosSettings
-from drivers.errors import LinkDenied
+from drivers.errors import LinkUntrusted
+from drivers.mends import tls_mend
 
 
 def server(cert_file: Path, key_file: Path, ca_file: Path) -> ssl.SSLContext:
-    """Return a context for those who connect: each must have a certificate of `ca_file`'s. Raises LinkDenied."""
+    """Return a context for those who connect: each must have a certificate of `ca_file`'s. Raises LinkUntrusted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_REQUIRED
     return _filled(context, cert_file, key_file, ca_file)
 
 
 def client(cert_file: Path | None, key_file: Path | None, ca_file: Path) -> ssl.SSLContext:
-    """Return a context for connecting: the peer's certificate is of `ca_file`'s and names it. Raises LinkDenied."""
+    """Return a context for connecting: the peer's certificate is of `ca_file`'s and names it. Raises LinkUntrusted."""
     return _filled(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert_file, key_file, ca_file)
 
 
 def towards(peer: Peer, settings: DicosSettings) -> ssl.SSLContext | None:
-    """Return the context for a workstation, None for one without TLS. Raises LinkDenied."""
+    """Return the context for a workstation, None for one without TLS. Raises LinkUntrusted."""
     if not peer.tls:
         return None
     assert settings.ca_file is not None  # the settings have seen to it
@@ -37,5 +38,5 @@ def _filled(context: ssl.SSLContext, cert: Path | None, key: Path | None, ca: Pa
         if cert:
             context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
-        raise LinkDenied(f"TLS: ca_file, cert_file or key_file cannot be used: {error}") from error
+        raise LinkUntrusted(f"TLS: ca_file, cert_file or key_file cannot be used: {error}", tls_mend(error)) from error
     return context

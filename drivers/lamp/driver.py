@@ -138,10 +138,11 @@ class LampDriver(Driver):
                 finally:
                     stream.close()
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"not done within {deadline_s:g} s; power, cable?")
+            return ProbeReport.failed(steps, LinkTimeout(f"not done within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
-        return ProbeReport(True, tuple(steps))
+            return ProbeReport.failed(steps, error)
+        answered = any(switch.expected for switch in self._settings.switches)
+        return ProbeReport(True, tuple(steps), answered=answered)
 
 
 async def _drop_what_waits(stream: Stream) -> None:

@@ -147,9 +147,11 @@ class LinescanDriver(Driver):
                 steps.append(f"opened {self._settings.url}{source.about}")
                 line = await _first(source, deadline_s)
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"no line within {deadline_s:g} s; is the detector sending?")
+            if source and source.damaged:
+                return ProbeReport.failed(steps, ProtocolError("bytes came, but no whole frame; is it a JLS1 sender?"))
+            return ProbeReport.failed(steps, LinkTimeout(f"no line within {deadline_s:g} s; is the detector sending?"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport.failed(steps, error)
         finally:
             if source:
                 source.close()

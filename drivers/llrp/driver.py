@@ -176,10 +176,9 @@ class LlrpDriver(Driver):
                 steps.append(f"connected to {self._settings.url}; the reader takes us as its client")
                 facts = await self._identity(client)
         except TimeoutError:
-            steps.append(f"not done within {deadline_s:g} s")
-            return ProbeReport(False, tuple(steps), code=LinkTimeout.code)
+            return ProbeReport.failed(steps, LinkTimeout(f"not done within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), code=error.code)
+            return ProbeReport.failed(steps, error)
         finally:
             await client.goodbye()
         return ProbeReport(True, tuple(steps), {name: str(value) for name, value in facts.items()})

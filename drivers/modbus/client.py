@@ -20,7 +20,8 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from drivers.errors import DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, ProtocolError
+from drivers.errors import DeviceRefused, LinkDenied, LinkError, LinkLost, LinkTimeout, LinkUntrusted, ProtocolError
+from drivers.mends import tls_mend
 from drivers.modbus.points import Table
 
 T = TypeVar("T")
@@ -227,7 +228,7 @@ class ModbusLink:
             return LinkTimeout(f"{self._where}: no connection within {self._timeout_s:g} s; power, cable, address?")
         if isinstance(error, ssl.SSLError):
             said = getattr(error, "verify_message", "") or error.reason or str(error)
-            return LinkDenied(f"{self._where}: no TLS: {said}; ca_file, the device's certificate, its clock?")
+            return LinkUntrusted(f"{self._where}: no TLS: {said}", tls_mend(error))
         text = f"{self._where}: {error.strerror or error}"
         if error.errno in (errno.EACCES, errno.EPERM):
             return LinkDenied(f"{text}; a firewall or sandbox of this machine forbids it")
@@ -259,7 +260,7 @@ def tls_context(ca_file: Path, cert_file: Path | None, key_file: Path | None) ->
     """Return a context that trusts a device only where `ca_file` vouches for it and for the name it is called by.
 
     Modbus/TCP Security (MB-TCP-Security-v21, 5.3): TLS 1.2 at least, the client's certificate where one is asked for.
-    Raises LinkDenied for files that are no certificates or keys, or do not belong together.
+    Raises LinkUntrusted for files that are no certificates or keys, or do not belong together.
     """
     try:
         context = ssl.create_default_context(cafile=str(ca_file))
@@ -268,5 +269,5 @@ def tls_context(ca_file: Path, cert_file: Path | None, key_file: Path | None) ->
             context.load_cert_chain(cert_file, key_file)
     except (OSError, ssl.SSLError) as error:
         named = ", ".join(str(file) for file in (ca_file, cert_file, key_file) if file)
-        raise LinkDenied(f"{named}: not usable for TLS: {error}") from None
+        raise LinkUntrusted(f"{named}: not usable for TLS: {error}", tls_mend(error)) from None
     return context

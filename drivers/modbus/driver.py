@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from drivers.contract import DeviceState, Driver, Output, Port, ProbeReport, Reading
-from drivers.errors import EdgeError
+from drivers.errors import EdgeError, LinkTimeout
 from drivers.links.address import SerialAddress
-from drivers.modbus.client import ModbusLink, UnitLink, tls_context
+from drivers.modbus.client import ExceptionReply, ModbusLink, UnitLink, tls_context
 from drivers.modbus.codec import Block, decode
 from drivers.modbus.line import Line, RtuLink
 from drivers.modbus.settings import ModbusSettings, endpoint
@@ -21,6 +21,9 @@ from drivers.outgoing import Outgoing
 NEWS_S, REPEAT_S = 1.0, 5.0
 #: How long the outputs may take to be left at rest when the driver ends.
 REST_S = 0.7
+#: Exception codes by which a device, or a gateway before it, says that there is no such unit, table or register.
+NO_SUCH_UNIT, NO_SUCH_REGISTERS = (10, 11), (1, 2, 3)
+SURVEY = " `jaitf-edge setup --survey URL` shows which answer"
 
 
 class ModbusDriver(Driver):
@@ -161,10 +164,21 @@ class ModbusDriver(Driver):
                         identity |= await link.identity()
                         sample += [await _sample(link, block, steps) for block in unit.plan.blocks]
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"not done within {deadline_s:g} s; power, cable, address?")
+            return ProbeReport.failed(steps, LinkTimeout(f"not done within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport.failed(steps, error, mend=self._mend(error, bool(steps)), identity=identity)
         return ProbeReport(True, tuple(steps), identity, ", ".join(sample))
+
+    def _mend(self, error: EdgeError, connected: bool) -> str | None:
+        """Return what to try where the wire is there and the unit is not: the table knows nothing of units."""
+        units = ", ".join(str(unit.plan.unit) for unit in self._units)
+        number = error.number if isinstance(error, ExceptionReply) else None
+        if number in NO_SUCH_UNIT or (connected and isinstance(error, LinkTimeout)):
+            line = "baud rate, parity, A and B swapped? " if self._settings.url.startswith("serial:") else ""
+            return f"is unit {units} right? {line}`jaitf-edge setup` asks the usual unit numbers"
+        if number in NO_SUCH_REGISTERS:
+            return "compare table, address and count with the manual (40001 there is holding 0 here);" + SURVEY
+        return None
 
 
 async def _sample(link: UnitLink, block: Block, steps: list[str]) -> str:

@@ -102,9 +102,12 @@ class NmeaDriver(Driver):
                         sample = f"{place.latitude}, {place.longitude}" if place else "no fix"
                         return ProbeReport(True, tuple(steps), sample=sample)
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"no RMC or GGA within {deadline_s:g} s; baud rate, power?")
+            where = self._settings.url
+            if sentences.damaged:
+                return ProbeReport.failed(steps, ProtocolError(f"{where}: bytes came, but no valid sentence"))
+            return ProbeReport.failed(steps, LinkTimeout(f"{where}: no RMC or GGA within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport.failed(steps, error)
         finally:
             if stream:
                 stream.close()

@@ -127,20 +127,31 @@ class RpmAsciiDriver(Driver):
         """Open the line and wait for the first whole line; see `Driver.probe`."""
         steps: list[str] = []
         stream: Stream | None = None
+        lines = Lines()
+        damaged = 0
         try:
             async with asyncio.timeout(deadline_s):
                 stream = await self._open()
                 steps.append(f"opened {self._settings.url}")
-                line = await _first(stream, deadline_s)
+                while True:
+                    for line in lines.feed(await stream.read(READ_BYTES, deadline_s)):
+                        if line.message is not None:
+                            sample = line.raw.decode("ascii")
+                            return ProbeReport(True, (*steps, "the portal sends lines"), sample=sample)
+                        damaged += 1
         except TimeoutError:
-            mend = f"no line within {deadline_s:g} s; an empty portal sends one every 5 s"
-            return ProbeReport(False, tuple(steps), mend=mend)
+            return ProbeReport.failed(steps, self._no_line(damaged, deadline_s))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport.failed(steps, error)
         finally:
             if stream:
                 stream.close()
-        return ProbeReport(True, (*steps, "the portal sends lines"), sample=line.raw.decode("ascii"))
+
+    def _no_line(self, damaged: int, deadline_s: float) -> EdgeError:
+        where = self._settings.url
+        if damaged:
+            return ProtocolError(f"{where}: {damaged} lines came within {deadline_s:g} s, and none is a portal's")
+        return LinkTimeout(f"{where}: no line within {deadline_s:g} s; an empty portal sends one every 5 s")
 
 
 class Silence:
@@ -171,14 +182,6 @@ class Silence:
                 f"{where}: {self._noise_bytes} bytes in {limit_s:g} s, but no line of a portal; another baud rate?"
             )
         raise LinkTimeout(f"{where}: no line within {limit_s:g} s; power, cable, the portal's serial output?")
-
-
-async def _first(stream: Stream, deadline_s: float) -> Line:
-    lines = Lines()
-    while True:
-        for line in lines.feed(await stream.read(READ_BYTES, deadline_s)):
-            if line.message is not None:
-                return line
 
 
 def _alarm(alarm: Alarm, at: Stamp, severity: Severity) -> Reading:

@@ -184,9 +184,9 @@ class ScaleDriver(Driver):
                 heard = await scale.weights()
                 steps.append("the scale answers")
         except TimeoutError:
-            return ProbeReport(False, tuple(steps), mend=f"not done within {deadline_s:g} s; power, cable, address?")
+            return ProbeReport.failed(steps, LinkTimeout(f"not done within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), mend=str(error))
+            return ProbeReport.failed(steps, error)
         finally:
             scale.close()
         found = {"serial": identity} if identity else {}

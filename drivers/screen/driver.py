@@ -11,7 +11,7 @@ import cv2
 
 from drivers.clock import Stamp, SystemClock
 from drivers.contract import DeviceState, Driver, Energy, Outcome, Picture, Port, ProbeReport, Scan
-from drivers.errors import EdgeError
+from drivers.errors import EdgeError, LinkTimeout
 from drivers.screen import show
 from drivers.screen.alive import Heart
 from drivers.screen.capture import Capture, Shot, ingest_of
@@ -147,15 +147,15 @@ class ScreenDriver(Driver):
                 capture.start()
                 shot = await capture.next(first=True)
         except TimeoutError:
-            return ProbeReport(False, (), mend=f"no picture within {deadline_s:g} s; is the encoder on?")
+            return ProbeReport.failed((), LinkTimeout(f"no picture within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (str(error),), mend=str(error))
+            return ProbeReport.failed((), error)
         finally:
             await capture.close()
         height, width = shot.picture.shape[:2]
         steps.append(f"a picture of {width} x {height} from {self._settings.url}")
         if show.is_lost(shot.picture):
-            return ProbeReport(False, tuple(steps), mend="the picture is of one colour: no signal from the workstation")
+            return ProbeReport(False, (*steps, "the picture is of one colour: no signal"), code="no-signal")
         ingest = ingest_of(self._settings, (width, height))
         part = ingest.part(shot.picture)
         colour, share = show.background(part, ingest.valid(), None)

@@ -175,10 +175,9 @@ class UhfSerialDriver(Driver):
                 steps.append("the module answers")
                 replies = await module.round(self._settings.poll_ms / 1000)
         except TimeoutError:
-            steps.append(f"not done within {deadline_s:g} s")
-            return ProbeReport(False, tuple(steps), code=LinkTimeout.code)
+            return ProbeReport.failed(steps, LinkTimeout(f"not done within {deadline_s:g} s"))
         except EdgeError as error:
-            return ProbeReport(False, (*steps, str(error)), code=error.code)
+            return ProbeReport.failed(steps, error)
         finally:
             module.close()
         heard = sorted({tag.epc for reply in replies for tag in reply.tags})

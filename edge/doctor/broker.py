@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from drivers.errors import ConfigError
+from drivers.mends import tls_mend
 from edge.commands.authority import ConsoleKeys
 from edge.config.model import Config, Console
 from edge.courier.link import address, tls_context
@@ -105,11 +106,11 @@ def _reach(console: Console, host: str, port: int, tls: bool) -> Finding | None:
     except ConnectionRefusedError:
         return fail(f"{where}: nobody listens there", "check the port, and whether the broker runs")
     except ssl.SSLCertVerificationError as error:
-        return fail(
-            f"{where}: TLS: {error.verify_message}", "check console.ca_file, the name in console.url, the clock"
-        )
+        mend = tls_mend(error) or "check console.ca_file, the name in console.url, the clock"
+        return fail(f"{where}: TLS: {error.verify_message}", mend)
     except ssl.SSLError as error:
-        return fail(f"{where}: TLS: {error.reason or error}", "check that this is the TLS port, and the certificates")
+        mend = tls_mend(error) or "check that this is the TLS port, and the certificates"
+        return fail(f"{where}: TLS: {error.reason or error}", mend)
     except ConnectionResetError:
         return fail(f"{where}: hung up during the TLS handshake", "check that this is the TLS port")
     except ConfigError as error:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -32,10 +35,11 @@ from drivers.errors import LinkLost, LinkTimeout
 
 
 class Lines(Settings):
-    """Where the numbers come from, and whether the driver is `wary`."""
+    """Where the numbers come from, whether the driver is `wary`, and with which code its probe fails: none, never."""
 
     url: str
     wary: bool
+    code: str = ""
 
 
 class LineDriver(Driver):
@@ -81,6 +85,13 @@ class LineDriver(Driver):
         return line
 
     async def probe(self, deadline_s: float) -> ProbeReport:
+        if not self._settings.code:
+            return ProbeReport(True, ())
+        try:
+            where = urlsplit(self._settings.url)
+            socket.create_connection((where.hostname, where.port), 5).close()
+        except OSError:
+            return ProbeReport(False, (), code=self._settings.code)
         return ProbeReport(True, ())
 
 
@@ -149,13 +160,25 @@ async def test_a_wary_driver_stands(trial: str, tmp_path: Path) -> None:
         ("silence", "silence is not told"),
         ("garbage", "cannot be true"),
         ("full-core", "not offered again"),
-        ("probe", "what to mend"),
+        ("probe", "says that all is well"),
     ],
 )
 async def test_a_trusting_driver_fails(trial: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivers.conformance.trials.AGAIN_S", 1.0)
     with pytest.raises(Fault, match=fault):
         await hold(trial, case(wary=False), Wire.TCP, tmp_path)
+
+
+async def test_a_probe_needs_a_mend_and_not_just_a_code(tmp_path: Path) -> None:
+    trusting = case(wary=False)
+    for code in ("link-lost", "no-such-code"):
+        one = replace(trusting, settings=lambda url, code=code: {"url": url, "wary": False, "code": code})
+        (tmp_path / code).mkdir()
+        if code == "link-lost":
+            await hold("probe", one, Wire.TCP, tmp_path / code)
+        else:
+            with pytest.raises(Fault, match="none for its code 'no-such-code'"):
+                await hold("probe", one, Wire.TCP, tmp_path / code)
 
 
 def test_every_trial_has_a_grade_and_says_what_it_is() -> None:

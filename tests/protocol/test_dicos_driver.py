@@ -334,4 +334,4 @@ async def test_probe(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = await driver(other.getsockname()[1]).probe(1.5)
-    assert not taken.ok and taken.mend and "process" in taken.steps[0]
+    assert not taken.ok and taken.code == "link-busy" and "process" in taken.steps[0]

@@ -119,7 +119,7 @@ async def test_the_probe_asks_the_workstation(tmp_path: Path) -> None:
     port = free_port()
     driver = DicosDriver(DicosSettings(listen=f"127.0.0.1:{free_port()}", tdr_to=f"dicom://VIEWER@127.0.0.1:{port}"))
     report = await driver.probe(20)
-    assert not report.ok and report.mend and "VIEWER" in report.steps[-1]
+    assert (report.ok, report.code) == (False, "link-lost") and report.mend and "VIEWER" in report.steps[-1]
     with storescp(tmp_path / "inbox", port):
         async with asyncio.timeout(30):
             while not (report := await driver.probe(20)).ok:
@@ -209,7 +209,7 @@ async def test_a_certificate_that_is_none_is_told_and_mended_by_another(tmp_path
         DicosSettings(listen=f"127.0.0.1:{free_port()}", tls=True, cert_file=cert, key_file=key, ca_file=authority.file)
     )
     async with running(driver, port):
-        await port.until(lambda: port.last and port.last.code == "link-denied")
+        await port.until(lambda: port.last and port.last.code == "link-tls")
         assert port.last is not None and "cert_file" in port.last.reason
         cert.write_bytes(good)
         await port.until(lambda: port.last and port.last.state is DeviceState.UP)

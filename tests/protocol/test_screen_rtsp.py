@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
+from drivers import mends
 from drivers.contract import DeviceState, Energy, Scan
 from drivers.errors import LinkError, LinkTimeout
 from drivers.screen.driver import ScreenDriver
@@ -206,10 +207,10 @@ async def test_what_cannot_work_is_said_with_its_code(tmp_path: Path):
                 await port.until(lambda code=code, port=port: says(port, code), DEADLINE_S)
             report = await driver.probe(DEADLINE_S)
             assert not report.ok
-            assert report.mend
+            assert report.code == code and mends.mend(code, "rtsp")
         report = await screen.driver().probe(DEADLINE_S)
         assert report.ok, report
         assert report.identity == {"picture": "640 x 360"}
     gone = await screen.driver().probe(DEADLINE_S)
     assert not gone.ok
-    assert gone.mend
+    assert gone.code == "link-lost"

@@ -2,7 +2,6 @@
 
 import pytest
 
-from drivers import registry
 from drivers.contract import DriverInfo, ProbeReport, Settings
 from edge import probing
 
@@ -62,9 +61,3 @@ def test_a_crash_is_told(ask, what):
 def test_a_hang_is_ended(ask, monkeypatch):
     monkeypatch.setattr(probing, "GRACE_S", 0.2)
     assert ask("hang", 0.1).report.code == "hung"
-
-
-def test_every_code_of_the_drivers_has_a_layer():
-    assert registry.available()
-    codes = {"link", "link-timeout", "link-lost", "link-busy", "link-denied", "protocol", "refused", "config"}
-    assert codes <= set(probing.LAYERS)

@@ -458,7 +458,7 @@ async def test_probe_of_nothing_there() -> None:
         pass
     report = await driver(gone).probe(5)
     assert not report.ok
-    assert report.mend and "no Modbus server" in report.mend
+    assert report.code == "link-lost" and "no Modbus server" in report.steps[-1]
 
 
 async def test_probe_of_what_refuses(unit: Unit) -> None:

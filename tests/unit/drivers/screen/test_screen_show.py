@@ -119,7 +119,7 @@ async def test_a_grabber_that_is_not_there_is_said(tmp_path):
     driver = ScreenDriver(ScreenSettings(url=f"v4l2:///dev/{tmp_path.name}-no-such-grabber"))
     report = await driver.probe(5)
     assert not report.ok
-    assert "no such frame grabber" in report.mend
+    assert report.code == "link-lost" and "no such frame grabber" in report.steps[-1]
 
 
 async def test_a_password_stands_in_the_address_that_is_opened_and_nowhere_else(tmp_path):
