@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("edge.cli.doctor", "Check the whole box, with the mend for each fault."),
     "inspect": ("edge.cli.inspect", "Judge image or DICOS files."),
     "model": ("edge.cli.model", "Look after model packages."),
+    "web": ("edge.cli.web", "Say who may sign in at the technician's page."),
     "hits": ("edge.cli.hits", "List the hits in the ledger."),
     "evidence": ("edge.cli.evidence", "Export evidence packages, and verify them."),
     "report": ("edge.cli.report", "Say what came of a period's hits, in figures."),

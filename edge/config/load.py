@@ -18,6 +18,7 @@ from edge.config.included import with_profiles
 from edge.config.lane import TeamsToml
 from edge.config.lane_rules import LANE_RULES
 from edge.config.model import Config, DeviceConfig, DeviceToml, EdgeToml
+from edge.config.page import PAGE_RULES
 from edge.config.problems import ConfigProblems, Level, Problem, TomlFile
 from edge.config.rules import RULES, Draft, driver_of, is_path, resolved
 from edge.config.wording import validate
@@ -77,7 +78,7 @@ def examine(folder: Path) -> Examination:
     configured = [_device(file, folder, digest, problems) for file in devices.values()]
     if top and edge:
         problems += signals.problems(edge, top.signals, [device for device in configured if device])
-    for rule in (*RULES, *LANE_RULES):
+    for rule in (*RULES, *PAGE_RULES, *LANE_RULES):
         problems += rule(draft)
     problems.sort(key=lambda problem: (problem.file != folder / "edge.toml", str(problem.file), problem.line))
     config = None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from drivers.contract import Settings, Severity
 from edge.config.lane import LaneToml, TeamsToml
+from edge.config.users import USERS_FILE
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 DEVICE_NAME = r"^[a-z0-9][a-z0-9_-]*$"
@@ -104,6 +105,21 @@ class Web(_Section):
     """The technician's page."""
 
     listen: str = Field(default="127.0.0.1:8088", pattern=r"^.+:\d{1,5}$", description="HOST:PORT")
+    cert_file: Path | None = Field(
+        default=None,
+        examples=["page.pem"],
+        description="the page's certificate (PEM), for https; beyond loopback it must have one",
+    )
+    key_file: Path | None = Field(default=None, examples=["page.key"], description="its key (PEM)")
+    users_file: Path = Field(
+        default=Path(USERS_FILE),
+        description="who may sign in; `jaitf-edge web adduser` writes it. Without it whoever is at this machine may",
+    )
+    names: tuple[str, ...] = Field(
+        default=(),
+        examples=[["lane-3.example"]],
+        description="names by which browsers find the page, beside this machine's and its certificate's",
+    )
 
 
 class SignalKind(StrEnum):

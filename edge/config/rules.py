@@ -259,13 +259,6 @@ def data_dir(draft: Draft) -> Iterator[Problem]:
         yield draft.edge.warning(("appliance", "data_dir"), f"{path} is emptied when the machine restarts")
 
 
-def page(draft: Draft) -> Iterator[Problem]:
-    """Warn of a technician's page that other machines can reach."""
-    address = listen.parse(draft.edge.value("web", "listen")) if draft.edge else None
-    if draft.edge and address and not loopback(address.host):
-        yield draft.edge.warning(("web", "listen"), "the technician's page can be reached from other machines")
-
-
 RULES: tuple[Rule, ...] = (
     device_names,
     known_drivers,
@@ -277,5 +270,4 @@ RULES: tuple[Rule, ...] = (
     shared_hardware,
     something_to_do,
     data_dir,
-    page,
 )

@@ -35,9 +35,9 @@ def certificates(config: Config) -> Iterator[Finding]:
         yield ok("none needed for mqtt://")
         return
     for path in filter(None, (console.ca_file, console.cert_file)):
-        yield _certificate(path)
+        yield certificate(path)
     if console.cert_file and console.key_file:
-        yield _pair(console.cert_file, console.key_file)
+        yield pair(console.cert_file, console.key_file)
     for path in filter(None, (console.key_file, console.password_file)):
         if path.stat().st_mode & 0o007:
             yield warn(f"{path}: every user of this machine can read it", f"chmod o-rwx {path}")
@@ -45,11 +45,12 @@ def certificates(config: Config) -> Iterator[Finding]:
         yield ok("the broker is verified by this system's own authorities")
 
 
-def _certificate(path: Path) -> Finding:
+def certificate(path: Path, again: str = "ask the broker's administrator for it again") -> Finding:
+    """Say whether certificates can be read and are in date; `again` is where to get one that can be read."""
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        return fail(f"{path}: not readable as PEM: {error}", "ask the broker's administrator for it again")
+        return fail(f"{path}: not readable as PEM: {error}", again)
     first_to_end = min(found, key=lambda certificate: certificate.not_valid_after_utc)
     end, now = first_to_end.not_valid_after_utc, datetime.now(UTC)
     who = first_to_end.subject.rfc4514_string()
@@ -62,7 +63,8 @@ def _certificate(path: Path) -> Finding:
     return ok(f"{path}: {who}, until {end:%Y-%m-%d}")
 
 
-def _pair(cert: Path, key: Path) -> Finding:
+def pair(cert: Path, key: Path) -> Finding:
+    """Say whether a certificate and a key belong together."""
     try:
         public = x509.load_pem_x509_certificate(cert.read_bytes()).public_key()
         private = serialization.load_pem_private_key(key.read_bytes(), password=None)

@@ -9,6 +9,7 @@ from edge.config.load import Examination, examine
 from edge.config.model import Config
 from edge.doctor import box, broker, devices, store
 from edge.doctor.finding import Finding, fail, ok, warn
+from edge.doctor.page import page
 
 Check = Callable[[Config], Iterable[Finding]]
 
@@ -22,6 +23,7 @@ CHECKS: dict[str, Check] = {
     "certificates": broker.certificates,
     "broker": broker.broker,
     "commands": broker.commands,
+    "page": page,
     "ledger": store.ledger,
     "key": store.signing_key,
     "models": store.models,

@@ -201,14 +201,17 @@ def test_a_key_cannot_break_its_line(folder):
 
 
 def test_what_is_only_odd(folder):
-    edge = EDGE.replace("/var/lib/jaitf-edge", "/tmp/x") + '[web]\nlisten = "0.0.0.0:80"\n'
-    path = folder(edge, a=METER, b=METER, c='driver = "scanner"\nsettings = {listen = "a:1"}')
+    path = folder(
+        EDGE.replace("/var/lib/jaitf-edge", "/tmp/x"),
+        a=METER,
+        b=METER,
+        c='driver = "scanner"\nsettings = {listen = "a:1"}',
+    )
     for name in ("d.toml~", ".hidden", "e.toml.example"):
         (path / "devices" / name).touch()
     assert said(path) == []
     assert said(path, Level.WARNING) == [
         "edge.toml:5: appliance.data_dir: /tmp/x is emptied when the machine restarts",
-        "edge.toml:10: web.listen: the technician's page can be reached from other machines",
         "devices/b.toml:3: settings.url: a has the same url",
         "devices/c.toml:1: driver: no model: every verdict on a picture of this device will be unknown",
         "devices/d.toml~:1: -: not read: a device's file ends in .toml",
