@@ -129,6 +129,10 @@ class Assurance:
         """Return how each device's last trials went."""
         return {name: _assured(known) for name, known in self._devices.items()}
 
+    def trials(self) -> dict[str, list[Trial]]:
+        """Return each device's last trials, the oldest first."""
+        return {name: list(known.trials) for name, known in self._devices.items()}
+
     def _steps(
         self, known: _Device, scan: Scan, model: Model, points: OperatingPoints | None
     ) -> Iterator[Trial | None]:

@@ -46,9 +46,9 @@ class ConsoleSide:
         self._data_dir = config.appliance.data_dir
         self._ledger = ledger
         self._clock = clock
-        self._desk = Desk(identity, ledger, clock, keys, handlers, courier.send)
+        self.desk = Desk(identity, ledger, clock, keys, handlers, courier.send)
         self._rooms: dict[str, Callable[[Incoming], None]] = {
-            COMMAND: self._desk.take,
+            COMMAND: self.desk.take,
             DISPOSITION: Dispositions(ledger, clock).take,
             TARGETS: targets.take,
         }
@@ -65,8 +65,8 @@ class ConsoleSide:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._desk.run())
-            group.create_task(self._configuration.run(self._desk))
+            group.create_task(self.desk.run())
+            group.create_task(self._configuration.run(self.desk))
             group.create_task(self._take_notes_up())
 
     async def _take_notes_up(self) -> None:

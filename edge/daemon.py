@@ -24,6 +24,8 @@ from edge.commands.basics import Basics
 from edge.commands.configuration import Configuration
 from edge.commands.desk import Handler
 from edge.commands.fetch import Fetch
+from edge.commands.orders import Orders
+from edge.commands.thresholds import Thresholds
 from edge.config import Config
 from edge.console import ConsoleSide
 from edge.courier import Courier
@@ -39,7 +41,9 @@ from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
 from edge.logs import Recent
 from edge.messages import Birth, DeviceBirth, DeviceMessage, Health, KeyBody, ModelBody
+from edge.page import PageSide, Sources
 from edge.readings import Readings
+from edge.showing import Showing
 from edge.signals import Signals
 from edge.signing import SigningKey
 from edge.supervisor.device import Status
@@ -144,6 +148,7 @@ class Appliance:
         self._courier = Courier(
             config.console, self._identity, self._ledger, self._reader, clock, chance, self._present
         )
+        self._watch = watch
         self._health = HealthWatch(
             clock,
             clock.now(),
@@ -163,10 +168,26 @@ class Appliance:
         self._activation = Activation(
             config.devices, who.data_dir, config.inference, self._judge, clock, self._courier.audit
         )
-        handlers = self._handlers(recent or Recent())
+        recent = recent or Recent()
+        handlers = self._handlers(recent)
         self._console = ConsoleSide(
             config, self._identity, self._ledger, self._courier, clock, handlers, self._targets, self._configuration
         )
+        self._page = self._page_side(recent, handlers)
+
+    def _page_side(self, recent: Recent, handlers: dict[str, Handler]) -> PageSide:
+        """Return what serves the technician's page, and have it told of what comes in."""
+        own = Thresholds(self.config.devices, self._judge, self._watch, self._clock).handlers()
+        showing = Showing(
+            self.config, self._supervisor, self._judge, self._watch, self._courier, self._clock, self._gather
+        )
+        orders = Orders(lambda: self._console.desk, handlers | own)
+        sources = Sources(showing.state, showing.scores, recent, orders.order, self._courier.audit)
+        page = PageSide(self.config, self._clock, sources)
+        showing.watched, showing.show = lambda: page.watched, page.show
+        self._intake.on_taken, self._intake.on_screened = showing.taken, showing.screened
+        self._health.page = lambda: page.body
+        return page
 
     def _handlers(self, recent: Recent) -> dict[str, Handler]:
         """Return who does what the console may ask for."""
@@ -200,6 +221,7 @@ class Appliance:
                     self._tell_readings(),
                     self._watch_store(),
                     self._console.run(),
+                    self._page.run(),
                     self._until_restart(),
                 ):
                     group.create_task(work)

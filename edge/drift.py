@@ -75,6 +75,11 @@ class DriftWatch:
         """Return the devices that judged scans came from, each with the SHA-256 of its model."""
         return [(device, sha256) for device, (sha256, _) in self._scores.items()]
 
+    def scores(self, device: str) -> tuple[str, list[float]]:
+        """Return the SHA-256 of a device's model and its last scores, the oldest first; "" where there are none."""
+        sha256, scores = self._scores.get(device, ("", ()))
+        return sha256, list(scores)
+
     def state(self, device: str, reference: Reference | None) -> Drift:
         """Return how a device's last scans compare with its calibration."""
         scores = self._scores[device][1] if device in self._scores else deque()

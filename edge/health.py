@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from edge.event import clock_body
 from edge.judge import Judge
 from edge.ledger import Ledger
 from edge.ledger.reader import Reader
-from edge.messages import AssuranceBody, CertificateBody, DriftBody, Health
+from edge.messages import AssuranceBody, CertificateBody, DriftBody, Health, PageBody
 from edge.supervisor.supervisor import Supervisor
 from edge.targets import Targets
 from edge.watch import JudgeWatch
@@ -88,6 +89,7 @@ class HealthWatch:
     quota_bytes: int
     targets: Targets
     expiry: ExpiryWatch
+    page: Callable[[], PageBody | None] = lambda: None
 
     def gather(self, clock_state: ClockState) -> Health:
         """Return the appliance's health at this moment."""
@@ -122,6 +124,7 @@ class HealthWatch:
             blind_reason=self.judge.blind_reason,
             targets=self.targets.body(),
             certificate=self._certificate(now),
+            page=self.page(),
             rss_bytes=rss_bytes(),
             clock=clock_body(now, clock_state),
             client_id_conflicts=self.courier.conflicts,

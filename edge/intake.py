@@ -65,6 +65,9 @@ class Intake:
         self._collapse = Collapse()
         #: Called with each hit once it is on the disk, in the event loop.
         self.on_hit: Callable[[Hit], None] = lambda hit: None
+        #: Called with each observation as it comes in; and with each scan and its verdict once they are on the disk.
+        self.on_taken: Callable[[str], None] = lambda device: None
+        self.on_screened: Callable[[str, Scan, ThreatReport, Hit | None], None] = lambda *_: None
 
     async def take(self, device: DeviceConfig, observation: Observation) -> Outcome:
         """Return what became of an observation: committed, known already, or refused because the store is full."""
@@ -72,6 +75,7 @@ class Intake:
 
     async def screen(self, device: DeviceConfig, observation: Observation) -> Screened:
         """Return what became of an observation, as `take` does, and of a scan the verdict."""
+        self.on_taken(device.name)
         if isinstance(observation, Scan):
             return await self._scan(device, observation)
         return Screened(await self._reading(device, observation))
@@ -93,6 +97,8 @@ class Intake:
             return Screened(Outcome.REFUSED)
         if not written.repeated:
             self._tell(record)
+            if sign:
+                self.on_screened(device.name, scan, sign.report, record.hit)
             if record.hit and sign:
                 self.desk.opened(record.hit, sign, sign.report.severity)
             return Screened(Outcome.COMMITTED, told)

@@ -370,6 +370,14 @@ class TargetsBody(Message):
     problem: str
 
 
+class PageBody(Message):
+    """The technician's page: whether it is served, where, and why not."""
+
+    state: Literal["up", "down", "off"]
+    address: str
+    reason: str
+
+
 class Health(Message):
     """How the appliance fares: what waits, what was dropped, how fast it judges, what room is left."""
 
@@ -398,6 +406,7 @@ class Health(Message):
     blind_reason: str
     targets: TargetsBody | None = Absent
     certificate: CertificateBody | None = Absent
+    page: PageBody | None = Absent
     rss_bytes: int
     clock: ClockBody
     client_id_conflicts: int

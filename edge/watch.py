@@ -79,6 +79,26 @@ class JudgeWatch:
         """Return how each device's detection trials went."""
         return self._assurance.state() if self._assurance is not None else {}
 
+    def scores(self) -> dict[str, tuple[str, list[float]]]:
+        """Return each device's last scores, the oldest first, with the SHA-256 of the model that gave them."""
+        return {device: self._drift.scores(device) for device, _ in self._drift.devices()}
+
+    def trials(self) -> dict[str, list[Trial]]:
+        """Return each device's last detection trials, the oldest first."""
+        return self._assurance.trials() if self._assurance is not None else {}
+
+    def calibration(self, device: str, model: Model) -> Calibration | None:
+        """Return the record of the thresholds set for a model at a device; None where the package's own hold."""
+        return self._calibrations.in_force(model.sha256, device)
+
+    def history(self) -> list[Calibration]:
+        """Return who set which thresholds when, the oldest first."""
+        return list(self._calibrations.history)
+
+    def set(self, line: Calibration) -> None:
+        """Write thresholds down; they come into force before the next scan. Raises StoreError."""
+        self._calibrations.append(line)
+
     def _warn(self) -> None:
         if self._calibrations.problem:
             log.warning("%s", self._calibrations.problem)

@@ -17,7 +17,7 @@ from inference.judgement import Found, Judgement
 if TYPE_CHECKING:
     from inference.model import Model
 
-__all__ = ["Found", "Judgement", "Model", "load", "thumbnail"]
+__all__ = ["Found", "Judgement", "Model", "load", "picture", "thumbnail"]
 
 # ONNX Runtime's official builds report to their maker, and leave an identifier on the disk, unless they are told not to
 # before they are loaded. What a lane sees is nobody else's business.
@@ -46,6 +46,17 @@ def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int 
     from inference.draw import thumbnail as draw
 
     return draw(pictures, judgement, max_bytes)
+
+
+def picture(pictures: Sequence[Picture], view: int, max_bytes: int = 65_536) -> tuple[bytes, int, int]:
+    """Return a view as a JPEG of at most `max_bytes` bytes, with nothing drawn in, and its rows and columns.
+
+    Rows and columns are the picture's own, in which boxes are; the JPEG has fewer. Raises ModelError where there is no
+    such view or it cannot be read.
+    """
+    from inference.draw import plain
+
+    return plain(pictures, view, max_bytes)
 
 
 def __getattr__(name: str) -> object:

@@ -24,7 +24,22 @@ _FACE = cv2.FONT_HERSHEY_SIMPLEX
 
 def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int) -> bytes:
     """Draw a thumbnail; see `inference.thumbnail`."""
-    drawn = _draw(_decisive(pictures, judgement), judgement, THUMBNAIL_SIDE, close=True)
+    return _small(_draw(_decisive(pictures, judgement), judgement, THUMBNAIL_SIDE, close=True), max_bytes)
+
+
+def plain(pictures: Sequence[Picture], view: int, max_bytes: int) -> tuple[bytes, int, int]:
+    """Draw a view without findings; see `inference.picture`."""
+    look = _look_of(pictures, view)
+    shown = _rendered(look)
+    factor = min(1.0, THUMBNAIL_SIDE / max(look.rows, look.columns))
+    size = (max(1, round(look.columns * factor)), max(1, round(look.rows * factor)))
+    shrinks = size[0] < shown.shape[1]
+    drawn = cv2.resize(shown, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return _small(np.asarray(drawn, np.uint8), max_bytes), look.rows, look.columns
+
+
+def _small(drawn: Shown, max_bytes: int) -> bytes:
+    """Return a picture as JPEG, as good as fits into so many bytes."""
     while True:
         for quality in _QUALITIES:
             if len(data := jpeg(drawn, quality)) <= max_bytes:
@@ -52,10 +67,14 @@ def overlay(pictures: Sequence[Picture], judgement: Judgement, side: int) -> Sho
 
 
 def _decisive(pictures: Sequence[Picture], judgement: Judgement) -> Look:
+    return _look_of(pictures, judgement.view)
+
+
+def _look_of(pictures: Sequence[Picture], view: int) -> Look:
     for group in views(pictures):
-        if group[0].view == judgement.view:
+        if group[0].view == view:
             return look_at(group)
-    raise ModelError(f"view {judgement.view} is not among the pictures")
+    raise ModelError(f"view {view} is not among the pictures")
 
 
 def _draw(look: Look, judgement: Judgement, side: int, *, close: bool) -> Shown:

@@ -47,8 +47,10 @@ def demo(
         sys.stderr.write(words)
         sys.stderr.flush()
 
-    def address(url: str) -> None:
-        (output.note if json else output.line)(f"Console: {url}   (Ctrl-C ends the demo)")
+    def address(console: str, page: str) -> None:
+        say = output.note if json else output.line
+        say(f"Console: {console}   (Ctrl-C ends the demo)")
+        say(f"Technician's page: {page}")
 
     def hit(heard: Heard) -> None:
         output.line(heard.payload.decode() if json else _hit_line(heard))

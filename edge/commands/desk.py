@@ -7,13 +7,14 @@ import hashlib
 import json
 import logging
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from drivers.clock import Clock
+from drivers.clock import Clock, rfc3339
 from drivers.errors import EdgeError, StoreError
 from edge.allowance import Allowance
 from edge.commands.args import COMMANDS, Args
@@ -30,6 +31,7 @@ log = logging.getLogger("jaitf.command")
 MAX_WAITING = 32
 SKEW_NS = 300_000_000_000
 """A console's clock may be ahead by this much."""
+ORDER_LIFETIME_NS = 60_000_000_000
 LIFETIME_NS = 24 * 3600 * 1_000_000_000
 KEPT_NS = LIFETIME_NS + 2 * SKEW_NS
 """How long a transaction is remembered: longer than any copy of it can be in time."""
@@ -149,6 +151,8 @@ class Desk:
         self._send = send
         self._waiting: asyncio.Queue[Incoming] = asyncio.Queue(MAX_WAITING)
         self._under_way: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._one_by_one = asyncio.Lock()
         self._refusals = Allowance.full(REFUSALS_PER_S, REFUSALS_MAX, clock.now().monotonic_ns)
 
     def take(self, message: Incoming) -> None:
@@ -161,6 +165,36 @@ class Desk:
             name = message.topic.removeprefix(self._identity.topic(f"down/{COMMAND}/"))
             busy = Refused("busy", f"{MAX_WAITING} commands wait already: ask again later", "failed")
             self._refuse(message, name, None, Asker(None, message.correlation), busy)
+
+    async def order(self, name: str, by: str, args: dict[str, Any], args_class: type[Args], handler: Handler) -> Reply:
+        """Do what somebody at the appliance itself asks for, behind what is being done; audited as a command is.
+
+        The console hears of it by the audit alone. Never raises for what comes of it: that is the reply.
+        """
+        now_ns = self._clock.now().wall_ns
+        transaction = f"page-{uuid.uuid4()}"
+        command = Command.model_construct(
+            transaction=transaction,
+            issued_by=by,
+            issued_at=rfc3339(now_ns),
+            expires_at=rfc3339(now_ns + ORDER_LIFETIME_NS),
+            args=args,
+        )
+        digest = hashlib.sha256(json.dumps([name, args], sort_keys=True).encode()).digest()
+        async with self._one_by_one:
+            try:
+                await self._ledger.commit(Begin(command, name, digest))
+            except StoreError as error:
+                # Said and not done: what nobody could look up afterwards does not happen.
+                return self._reply(transaction, Answer("failed", "store", str(error)))
+            self._under_way.add(transaction)
+            answer = await self._obey(name, command, args_class, handler)
+            await self._tell(name, command, None, answer)
+        if answer.rest is not None and self._group is not None:
+            self._group.create_task(self._finish(name, command, None, answer.rest))
+        else:
+            self._under_way.discard(transaction)
+        return self._reply(transaction, answer)
 
     def expect(self, transaction: str) -> None:
         """Note that a command of the run before is still being done, and will be concluded."""
@@ -176,11 +210,12 @@ class Desk:
 
     async def run(self) -> None:
         """Do what is asked, until cancelled; what was accepted and goes on is cancelled with it."""
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
             while True:
                 message = await self._waiting.get()
                 try:
-                    await self._take(message, group)
+                    async with self._one_by_one:
+                        await self._take(message, self._group)
                 except Exception:
                     # One command that goes wrong in a way nobody thought of must not end the commands, nor the core.
                     log.exception("a command on %s could not be dealt with", message.topic)
@@ -266,6 +301,9 @@ class Desk:
         handler, args_class = self._handlers.get(name), COMMANDS.get(name)
         if handler is None or args_class is None:
             return Answer("rejected", "unknown-command", f"there is no command {name[:64]!r}")
+        return await self._obey(name, command, args_class, handler)
+
+    async def _obey(self, name: str, command: Command, args_class: type[Args], handler: Handler) -> Answer:
         try:
             args: Args = args_class.model_validate(command.args)
         except ValidationError as error:
@@ -282,16 +320,18 @@ class Desk:
             log.exception("a command failed")
             return Answer("failed", "internal", type(error).__name__)
 
-    async def _finish(self, name: str, command: Command, asker: Asker, rest: Callable[[], Awaitable[Answer]]) -> None:
+    async def _finish(
+        self, name: str, command: Command, asker: Asker | None, rest: Callable[[], Awaitable[Answer]]
+    ) -> None:
         try:
             await self._tell(name, command, asker, await self._guarded(rest()))
         finally:
             self._under_way.discard(command.transaction)
 
-    async def _tell(self, name: str, command: Command, asker: Asker, answer: Answer) -> None:
+    async def _tell(self, name: str, command: Command, asker: Asker | None, answer: Answer) -> None:
         reply = self._reply(command.transaction, answer)
         audit = self._audit(name, command.issued_by, answer.status, f"{answer.code}: {answer.detail}")
-        notes = self._notes(asker, reply.encoded())
+        notes = self._notes(asker, reply.encoded()) if asker else []
         try:
             await self._ledger.commit(End(name, command.issued_by, reply, (*notes, audit)))
         except StoreError as error:

@@ -104,7 +104,9 @@ class Storage(_Section):
 class Web(_Section):
     """The technician's page."""
 
-    listen: str = Field(default="127.0.0.1:8088", pattern=r"^.+:\d{1,5}$", description="HOST:PORT")
+    listen: str = Field(
+        default="127.0.0.1:8088", pattern=r"^(.+:\d{1,5})?$", description='HOST:PORT; "": there is no page'
+    )
     cert_file: Path | None = Field(
         default=None,
         examples=["page.pem"],

@@ -64,10 +64,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Where the demo's news go: words of progress, the console's address, and each hit once."""
+    """Where the demo's news go: words of progress, the addresses of console and appliance's page, each hit once."""
 
     progress: Callable[[str], None]
-    address: Callable[[str], None]
+    address: Callable[[str, str], None]
     hit: Callable[[Heard], None]
 
 
@@ -129,7 +129,8 @@ class _Lane:
         broker, watch = await self._broker()
         following = asyncio.create_task(self._follow(watch))
         self._waits.add(following)
-        self._configure(broker, ports)
+        web = free_port()
+        self._configure(broker, ports, web)
         await self._served(ports, seed)
         self._tell.progress(", console page")
         await self._console(broker)
@@ -141,7 +142,7 @@ class _Lane:
             await _soon(self._up[device.name].wait(), f"{device.name} to be up")
         await self._callers(ports, seed)
         self._tell.progress(f": ready in {time.monotonic() - started:.1f} s\n")
-        self._tell.address(page)
+        self._tell.address(page, f"http://127.0.0.1:{web}/")
         early, self._early = self._early or [], None
         for heard in early:
             self._tell.hit(heard)
@@ -176,13 +177,13 @@ class _Lane:
             await child.stop()
         raise AssertionError
 
-    def _configure(self, broker: int, ports: dict[str, int]) -> None:
+    def _configure(self, broker: int, ports: dict[str, int], web: int) -> None:
         """Write the lane's example with this machine's addresses in it, and the demo's own site and broker."""
         stream = self._options.lane
         who = {"site": SITE, "id": EDGE_ID, "stream": stream, "folder": self._folder}
         files = configuration(stream)
         laid_out = files["edge.toml"].partition("[lane")
-        files["edge.toml"] = _EDGE.format(**who, broker=broker, web=free_port()) + "".join(laid_out[1:])
+        files["edge.toml"] = _EDGE.format(**who, broker=broker, web=web) + "".join(laid_out[1:])
         (self._folder / "devices").mkdir()
         for name, port in ports.items():
             files[f"devices/{name}.toml"] = readdressed(files[f"devices/{name}.toml"], port)

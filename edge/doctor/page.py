@@ -14,6 +14,9 @@ from edge.doctor.finding import Finding, ok
 def page(config: Config) -> Iterator[Finding]:
     """Say who gets at the page and how; `check` has said already what keeps it from being served."""
     web = config.web
+    if not web.listen:
+        yield ok("switched off: web.listen is empty")
+        return
     if web.cert_file and web.key_file:
         yield certificate(web.cert_file, "ask whoever issues certificates here for it again")
         yield pair(web.cert_file, web.key_file)

@@ -27,6 +27,7 @@ class Box:
         self.config, self.data = folder / "config", folder / "data"
         (self.config / "devices").mkdir(parents=True)
         (self.config / "edge.toml").write_text(
+            '[web]\nlisten = ""\n'
             f'[appliance]\nsite = "lfw"\nlane = "t1-l3"\nid = "edge-01"\ndata_dir = "{self.data}"\n'
             f'[console]\nurl = "{url}"\n'
         )

@@ -105,6 +105,7 @@ def test_however_it_ends_nothing_is_left(tmp_path, number):
         assert address.startswith("Console: http://")
         with urllib.request.urlopen(address.split()[1], timeout=10) as page:
             assert page.status == 200
+        assert re.match(r"Technician's page: http://127\.0\.0\.1:\d+/", process.stdout.readline())
         assert re.match(r"[\d:]{8}  \w+ +(xray|portal|body|k9)-1 +", process.stdout.readline())  # the first hit
         programs = {each.name() for each in left_behind(tmp_path)}
         assert {"mosquitto", "jaitf-edge", "jaitf-sim", "jaitf-console"} <= programs

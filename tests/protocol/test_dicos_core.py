@@ -42,6 +42,7 @@ class Lane:
         self.config, self.data, self.log = folder / "config", folder / "data", folder / "log"
         (self.config / "devices").mkdir(parents=True)
         (self.config / "edge.toml").write_text(
+            '[web]\nlisten = ""\n'
             f'[appliance]\nsite = "lfw"\nlane = "t1-l3"\nid = "edge-01"\ndata_dir = "{self.data}"\n'
             f'[console]\nurl = "{url}"\n'
         )

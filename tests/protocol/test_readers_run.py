@@ -43,6 +43,7 @@ async def appliance(
     config, data = folder / "config", folder / "data"
     (config / "devices").mkdir(parents=True)
     (config / "edge.toml").write_text(
+        '[web]\nlisten = ""\n'
         f'[appliance]\nsite = "lfw"\nlane = "t1-l3"\nid = "edge-01"\ndata_dir = "{data}"\n[console]\nurl = "{url}"\n'
         + lane
     )

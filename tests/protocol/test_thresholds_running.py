@@ -35,6 +35,7 @@ def site(tmp_path, broker):
     for name in ("config/devices", "export", "ordinary", "new"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "config" / "edge.toml").write_text(
+        '[web]\nlisten = ""\n'
         f'[appliance]\nsite = "lfw"\nlane = "t1-l3"\nid = "edge-01"\ndata_dir = "{tmp_path / "data"}"\n'
         f'[console]\nurl = "{broker.url}"\n'
     )

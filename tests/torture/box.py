@@ -80,6 +80,7 @@ class Box:
     def configure(self, devices: dict[str, str]) -> None:
         """Write the configuration; it counts from the next start."""
         (self.config / "edge.toml").write_text(
+            '[web]\nlisten = ""\n'
             f'[appliance]\nsite = "{SITE}"\nlane = "t1"\nid = "{EDGE}"\ndata_dir = "{self.data_dir}"\n'
             f'[console]\nurl = "{self.url}"\n{self._console}\n{self._extra}\n'
         )

@@ -13,7 +13,7 @@ import pytest
 from edge.demo import DemoFailed, Options, Tell, lane, process
 from edge.demo.process import Child, Sweeper, our_program, program
 
-QUIET = Tell(lambda words: None, lambda url: None, lambda hit: None)
+QUIET = Tell(lambda words: None, lambda console, page: None, lambda hit: None)
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""The page's process from its start to its end: what the core has told, what the ledger holds, served over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from edge.config.model import Web
+from edge.web.app import application
+from edge.web.core import Core
+from edge.web.feed import Feed
+from edge.web.guard import guarded, server_options
+from edge.web.shelf import Shelf
+
+STOP_S = 1
+WATCH_LEDGER_S = 1.0
+_OPTIONS: dict[str, Any] = {
+    "log_level": "warning",
+    "access_log": False,
+    "lifespan": "off",
+    "timeout_graceful_shutdown": STOP_S,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the appliance is: its configuration, its data, and how its page is to be served."""
+
+    config: Path
+    data_dir: Path
+    web: Web
+
+    @classmethod
+    def of(cls, said: dict[str, Any]) -> Place:
+        """Return what the core's first message says. Raises KeyError and ValueError."""
+        return cls(Path(said["config"]), Path(said["data_dir"]), Web.model_validate(said["web"]))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but signals are the core's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def url_of(sock: socket.socket, tls: bool) -> str:
+    """Return the page's address as a person at this machine types it."""
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+async def serve(sock: socket.socket, listening: socket.socket, place: Place) -> None:
+    """Serve the page until the core is gone."""
+    feed = Feed()
+    core = Core(sock, feed)
+    shelf = Shelf(place.data_dir, place.config)
+    page = guarded(application(feed, core, shelf), place.web, place.web.users_file, audit=core.sign)
+    server = _Server(uvicorn.Config(page, **_OPTIONS, **server_options(place.web)))
+    core.open()
+    core.hello(url_of(listening, tls=bool(place.web.cert_file)))
+    works = [asyncio.create_task(each) for each in (core.beat(), _watch(feed, shelf))]
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        await asyncio.wait([serving, asyncio.create_task(core.lost.wait())], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.should_exit = True
+        feed.close()  # else pages that listen would hold the server open
+        for work in works:
+            work.cancel()
+        await asyncio.gather(serving, *works, return_exceptions=True)
+
+
+async def _watch(feed: Feed, shelf: Shelf) -> None:
+    """Tell those who look when a hit came or went on its way, until cancelled."""
+    seen: object = None
+    while True:
+        if feed.watchers and (mark := await asyncio.to_thread(shelf.mark)) != seen:
+            seen = mark
+            feed.hits_version += 1
+            feed.changed()
+        await asyncio.sleep(WATCH_LEDGER_S)

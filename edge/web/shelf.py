@@ -1,0 +1,135 @@
+"""What the page reads for itself, read-only: the ledger, and the configuration's files.
+
+A hit that only the console may know of is not on this shelf, whichever of its revisions says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drivers.clock import rfc3339
+from drivers.errors import StoreError
+from edge.dispositions import KIND
+from edge.ledger.store import FILE, connect_read_only
+
+STATES = {
+    "queued": "h.received_ns IS NULL AND h.sent_ns IS NULL",
+    "sent": "h.received_ns IS NULL AND h.sent_ns IS NOT NULL",
+    "received": "h.received_ns IS NOT NULL",
+}
+_LAST = (
+    "SELECT h.seq, h.hit_id, h.rev, h.device, h.committed_ns, h.sent_ns, h.received_ns, h.set_aside, h.payload,"
+    " e.path, e.media_type, e.purged_ns FROM hit h LEFT JOIN evidence e ON e.sha256 = h.evidence"
+    " WHERE NOT EXISTS (SELECT 1 FROM hit n WHERE n.hit_id = h.hit_id AND n.rev > h.rev)"
+)
+SCANNED = 2000
+"""Rows that one request reads at most: the page asks again from where it stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A hit's evidence: where it lies, what it is; the boxes that were found in it."""
+
+    path: Path
+    media_type: str
+    data: dict[str, Any]
+
+
+class Shelf:
+    """Opens the ledger for each question: it may be replaced by another. Every method raises StoreError."""
+
+    def __init__(self, data_dir: Path, config: Path) -> None:
+        self.data_dir = data_dir
+        self.config = config
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        db = connect_read_only(self.data_dir / FILE)
+        try:
+            yield db
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"the ledger cannot be read: {error}") from error
+        finally:
+            db.close()
+
+    def mark(self) -> tuple[int, ...]:
+        """Return figures that change whenever a hit comes or goes on its way; nothing where there is no ledger yet."""
+        try:
+            with self._open() as db:
+                row = db.execute(
+                    "SELECT (SELECT coalesce(max(seq), 0) FROM hit), count(*), count(sent_ns), count(set_aside),"
+                    " (SELECT coalesce(max(number), 0) FROM act)"
+                    " FROM hit INDEXED BY hit_on_its_way WHERE received_ns IS NULL"
+                ).fetchone()
+                return tuple(row)
+        except StoreError:
+            return ()
+
+    def hits(self, before: int | None, limit: int, state: str = "", device: str = "") -> dict[str, Any]:
+        """Return hits in their last revision, the newest first, from below `before`; `next` is where to go on."""
+        where = ""
+        values: list[object] = []
+        if before is not None:
+            where, values = where + " AND h.seq < ?", [*values, before]
+        if state in STATES:
+            where += f" AND {STATES[state]}"
+        if device:
+            where, values = where + " AND h.device = ?", [*values, device]
+        found: list[dict[str, Any]] = []
+        with self._open() as db:
+            rows = db.execute(f"{_LAST}{where} ORDER BY h.seq DESC LIMIT {SCANNED}", values)
+            for row in rows:
+                hit = _hit(row)
+                if not hit.pop("covert"):
+                    found.append(hit)
+                if len(found) > limit:
+                    break
+            said = _said(db, [hit["hit_id"] for hit in found])
+        for hit in found:
+            hit["outcome"] = said.get(hit["hit_id"])
+        return {"hits": found[:limit], "next": found[limit - 1]["seq"] if len(found) > limit else None}
+
+
+def _hit(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a hit as the page's list has it. Whom the console asks for, and why, is the console's business."""
+    seq, hit_id, rev, device, committed, sent, received, aside, payload, path, media_type, purged = row
+    data = json.loads(payload)["data"]
+    return {
+        "seq": seq,
+        "hit_id": hit_id,
+        "rev": rev,
+        "device": device,
+        "state": "received" if received else "sent" if sent else "queued",
+        "set_aside": aside,
+        "observed_at": data["observed_at"],
+        **{f"{name}_at": rfc3339(at) if at else None for name, at in (("committed", committed), ("sent", sent))},
+        "received_at": rfc3339(received) if received else None,
+        "severity": data["severity"],
+        "score": data["score"],
+        "threshold": data["threshold"],
+        "threats": data["threats"],
+        "bag_tag": data["item"].get("bag_tag"),
+        "scan_id": data["item"]["scan_id"],
+        "type": data["item"].get("type"),
+        "covert": bool(data.get("covert")),
+        "picture": bool(path) and purged is None and data["item"].get("type") != "PERSON",
+        "evidence": media_type if path and purged is None else None,
+    }
+
+
+def _said(db: sqlite3.Connection, hit_ids: list[str]) -> dict[str, str]:
+    """Return what was said last of each hit."""
+    said = {}
+    for hit_id in hit_ids:
+        row = db.execute(
+            "SELECT body FROM act WHERE hit_id=? AND kind=? ORDER BY number DESC LIMIT 1", (hit_id, KIND)
+        ).fetchone()
+        if row:
+            said[hit_id] = str(json.loads(row[0])["outcome"])
+    return said
