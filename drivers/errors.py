@@ -13,7 +13,8 @@ EdgeError
 ├── StoreError           store           the ledger or the evidence folder cannot be written
 │   ├── StoreFull        store-full      ... because there is no room
 │   └── StoreRejected    store-rejected  ... this one thing: the store itself is well
-└── ModelError           model           a model package that cannot be used, or a picture it cannot judge
+├── ModelError           model           a model package that cannot be used, or a picture it cannot judge
+└── UpdateError          update          a version that may not, or cannot, take this one's place
 """
 
 from __future__ import annotations
@@ -116,3 +117,9 @@ class ModelError(EdgeError):
     """A model package that cannot be used, or a picture it cannot judge."""
 
     code = "model"
+
+
+class UpdateError(EdgeError):
+    """A version that may not, or cannot, take this one's place; the one in force stays."""
+
+    code = "update"

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evidence": ("edge.cli.evidence", "Export evidence packages, and verify them."),
     "report": ("edge.cli.report", "Say what came of a period's hits, in figures."),
     "dicos": ("edge.cli.dicos", "Check DICOS files."),
+    "update": ("edge.cli.update", "Put another version in force, on trial."),
     "contract": ("edge.cli.contract", "Write the AsyncAPI document and the JSON Schemas."),
 }
 """Each command's module, which has a Typer application `app`, and its line in the help."""

@@ -1,4 +1,4 @@
-"""What commands beside the appliance have done about hits, left for its ledger: the core alone writes that.
+"""What commands beside the appliance have done about hits, or to it, left for its ledger: the core alone writes that.
 
 A command leaves a note before it does what the note says; the core takes notes up while it runs, or when it starts.
 """
@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from drivers.clock import Clock
 from drivers.errors import StoreError
@@ -43,6 +43,22 @@ class Visit(BaseModel):
     about: dict[str, Any] = {}
 
 
+class Work(BaseModel):
+    """Something was done to the appliance itself: who had it done, when, and what became of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["update"]
+    at: str = Field(max_length=40)
+    by: Person
+    outcome: Literal["done", "rolled-back", "refused"]
+    detail: str = Field(max_length=2000)
+    about: dict[str, Any] = {}
+
+
+Left = TypeAdapter[Visit | Work](Annotated[Visit | Work, Field(discriminator="kind")])
+
+
 def leave(data_dir: Path, visit: Visit) -> None:
     """Leave a note that is on the disk when this returns. Raises StoreError: what cannot be noted is not done."""
     folder = data_dir / FOLDER
@@ -64,20 +80,25 @@ class TakeUp:
     """Writes a note's act and its audit, once."""
 
     name: str
-    visit: Visit
+    left: Visit | Work
     clock: Clock
-    what: str = "that evidence was seen"
+    what: str = "a note of a command's"
 
     def write(self, batch: Batch) -> None:
         """Write it; see Deed."""
         row = batch.db.execute("INSERT OR IGNORE INTO seen VALUES ('', ?, ?, NULL)", (self.name, batch.now_ns()))
         if not row.rowcount:
             return
-        visit = self.visit
-        batch.act(visit.kind, visit.hit_id, {"by": visit.by, "at": visit.at, **visit.about})
-        detail = json.dumps({"hit_id": visit.hit_id, **visit.about})
-        line = Audit(at=visit.at, what=f"evidence {visit.kind}", by=visit.by, outcome="done", detail=detail)
-        batch.note(Note("audit", "up/audit", line.encoded()))
+        batch.note(Note("audit", "up/audit", self._written(batch).encoded()))
+
+    def _written(self, batch: Batch) -> Audit:
+        left, said = self.left, {"by": self.left.by, "at": self.left.at, **self.left.about}
+        if isinstance(left, Work):
+            batch.act(left.kind, None, said | {"outcome": left.outcome, "detail": left.detail})
+            return Audit(at=left.at, what=left.kind, by=left.by, outcome=left.outcome, detail=left.detail)
+        batch.act(left.kind, left.hit_id, said)
+        detail = json.dumps({"hit_id": left.hit_id, **left.about})
+        return Audit(at=left.at, what=f"evidence {left.kind}", by=left.by, outcome="done", detail=detail)
 
 
 def waiting(data_dir: Path, clock: Clock) -> Iterator[tuple[Path, TakeUp | None]]:
@@ -87,7 +108,7 @@ def waiting(data_dir: Path, clock: Clock) -> Iterator[tuple[Path, TakeUp | None]
         try:
             with path.open("rb") as file:
                 text = file.read(MAX_BYTES + 1)
-            yield path, TakeUp(path.name, Visit.model_validate_json(text[:MAX_BYTES]), clock)
+            yield path, TakeUp(path.name, Left.validate_json(text[:MAX_BYTES]), clock)
         except OSError as error:
             log.warning("%s: %s", path, error.strerror)
         except ValidationError:

@@ -137,7 +137,7 @@ async def test_a_data_set_is_what_evaluate_reads(lane):
     for private in ("officer", "a name", "0220123456"):
         assert private not in text
     [(_, note)] = inbox.waiting(lane.folder, CLOCK)
-    assert note.visit.kind == "dataset"
+    assert note.left.kind == "dataset"
     with pytest.raises(StoreError, match="never written over"):
         make(lane.folder, lane.out, 0, FOREVER, CLOCK)
 

@@ -34,3 +34,16 @@ def test_what_cannot_be_noted_is_not_done(tmp_path):
     (tmp_path / "inbox").write_text("a file in the way")
     with pytest.raises(StoreError, match="written down"):
         leave(tmp_path, VISIT)
+
+
+async def test_what_an_update_came_to_is_an_act_and_an_audit(ledger, folder, clock, ask):
+    note = {"kind": "update", "at": "2026-11-21T09:30:12.481Z", "by": "root", "outcome": "rolled-back"}
+    (folder / "inbox").mkdir(parents=True)
+    (folder / "inbox" / "u.json").write_text(json.dumps(note | {"detail": "doctor: disk", "about": {"to": "2"}}))
+    [(_, left)] = waiting(folder, clock)
+    await ledger.commit(left)
+    [(kind, body)] = ask("SELECT kind, body FROM act")
+    assert (kind, json.loads(body)["to"], json.loads(body)["outcome"]) == ("update", "2", "rolled-back")
+    [(payload,)] = ask("SELECT payload FROM outbox WHERE class='audit'")
+    told = json.loads(payload)
+    assert (told["what"], told["outcome"], told["detail"]) == ("update", "rolled-back", "doctor: disk")

@@ -1,0 +1,97 @@
+"""How the box fares under one version or another: what its doctor finds, what it knows of the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drivers.errors import UpdateError
+from edge.update.hands import become
+from edge.update.places import Places
+
+DOCTOR_DEADLINE_S = 180.0
+FACTS_DEADLINE_S = 60.0
+GRADES = ("ok", "warn", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """What a version says of the ledger of this box.
+
+    `knows` is the newest schema that it can read, `found` that of the file, None where there is none; `back` is the SQL
+    that undoes each step that has a way back, by its number.
+    """
+
+    version: str
+    data_dir: str | None
+    knows: int
+    found: int | None
+    back: dict[str, str] = field(default_factory=dict)
+
+
+def worst(lines: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the worst grade of each check in the doctor's lines."""
+    found: dict[str, str] = {}
+    for line in lines:
+        grade = max(found.get(line["check"], "ok"), line["grade"], key=GRADES.index)
+        found[line["check"]] = grade
+    return found
+
+
+class Versions:
+    """Asks versions by their own commands, as the service's user."""
+
+    def __init__(self, places: Places, config: Path) -> None:
+        self._places = places
+        self._config = config
+
+    def facts(self, version: str) -> LedgerFacts:
+        """Return what a version says of the ledger, having it do nothing else. Raises UpdateError."""
+        ran = self._ask(version, FACTS_DEADLINE_S, "update", "facts", "--config", str(self._config))
+        try:
+            said = LedgerFacts(**json.loads(ran.stdout))
+        except (ValueError, TypeError):
+            raise UpdateError(f"{version} does not run here: {_last_words(ran)}") from None
+        if said.version != version:
+            raise UpdateError(f"{version} says that it is {said.version}")
+        return said
+
+    def doctor(self, version: str) -> list[dict[str, Any]]:
+        """Return the doctor's lines. Raises UpdateError where there are none."""
+        ran = self._ask(version, DOCTOR_DEADLINE_S, "doctor", "--json", "--config", str(self._config))
+        try:
+            lines: list[dict[str, Any]] = [json.loads(line) for line in ran.stdout.splitlines()]
+        except ValueError:
+            lines = []
+        if not lines:
+            raise UpdateError(f"the doctor of {version} has nothing to say: {_last_words(ran)}")
+        return lines
+
+    def _ask(self, version: str, deadline_s: float, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self._places.versions / version / "bin" / "jaitf-edge"), *arguments]
+        environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            return subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=deadline_s,
+                check=False,
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                **become(self._places.user),
+            )
+        except subprocess.TimeoutExpired:
+            raise UpdateError(f"{' '.join(arguments[:2])} of {version}: nothing within {deadline_s:g} s") from None
+        except OSError as error:
+            raise UpdateError(f"{version} does not run here: {error}") from None
+
+
+def _last_words(ran: subprocess.CompletedProcess[str]) -> str:
+    words = ran.stderr.strip().splitlines()[-1:] or [f"exit status {ran.returncode}"]
+    return words[0][:300]
