@@ -16,7 +16,7 @@ from pathlib import Path
 from drivers.clock import Clock, SystemClock
 from drivers.contract import DeviceState
 from drivers.errors import LinkBusy, StoreError
-from edge import CONTRACT_VERSION, __version__
+from edge import CONTRACT_VERSION, __version__, modelserver
 from edge.calibration import Calibration
 from edge.clock import ClockWatch
 from edge.commands.activate import Activation
@@ -133,7 +133,7 @@ class Appliance:
         # Trials draw in the judge's thread: from a chance of their own.
         watch = JudgeWatch(who.data_dir, inference.assurance_per_hour, clock, random.Random(chance.random()))
         watch.on_changed = self._thresholds_changed
-        self._judge = Judge.load(models, inference, clock, watch)
+        self._judge = Judge.load(models, inference, clock, watch, chance)
         self._readings = Readings()
         self._targets = Targets(who.data_dir, clock, self._audit_targets)
         rooms = (self._judge, self._ledger, self._reader, events, clock)
@@ -220,6 +220,7 @@ class Appliance:
                     self._tell_health(),
                     self._tell_readings(),
                     self._watch_store(),
+                    modelserver.watch(self._judge, self._courier.audit, self._tell_now),
                     self._console.run(),
                     self._page.run(),
                     self._until_restart(),
@@ -302,6 +303,9 @@ class Appliance:
             await asyncio.sleep(READING_S)
             for device, news in self._readings.take():
                 self._courier.tell_reading(f"up/reading/{device}", news)
+
+    def _tell_now(self) -> None:
+        self._courier.tell("up/health", self._gather(), qos=0)
 
     async def _tell_health(self) -> None:
         while True:

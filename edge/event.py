@@ -89,7 +89,7 @@ def canine_body(canine: Canine | None) -> CanineBody | None:
 
 def model_body(model: ModelName | None) -> ModelBody | None:
     """Return a model as messages say it."""
-    return ModelBody(name=model.name, version=model.version, sha256=model.sha256) if model else None
+    return ModelBody.model_validate(asdict(model)) if model else None
 
 
 def targeted_body(target: Targeted | None) -> TargetedBody | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from drivers.clock import Clock, Stamp, rfc3339
 from drivers.errors import StoreError
+from edge import modelserver
 from edge.clock import ClockState
 from edge.courier import Courier
 from edge.courier.identity import EXPIRES_SOON_DAYS, ExpiryWatch, moment
@@ -120,6 +121,7 @@ class HealthWatch:
             drift=drift(self.watch),
             assurance=assurance(self.watch),
             calibration_age_h=self._calibration_age_h(),
+            model_server=modelserver.bodies(self.judge.servers()),
             blind=bool(self.judge.blind_reason),
             blind_reason=self.judge.blind_reason,
             targets=self.targets.body(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import statistics
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from drivers.clock import Clock, Stamp
 from drivers.contract import Finding, Reading, Scan, Severity
@@ -16,12 +17,16 @@ from drivers.errors import ModelError
 from edge.assurance import Due, Trial
 from edge.config.model import Inference
 from edge.hand import Hand
+from edge.modelserver import server_of
 from edge.nouns import Decision, ModelName, Threat, ThreatReport
 from edge.severity import ORDER, severity_table
 from edge.shadow import Shadow
 from edge.watch import JudgeWatch
 from inference import Judgement, Model, load, thumbnail
 from inference.manifest import OperatingPoints
+
+if TYPE_CHECKING:
+    from inference.remote.remote import Told
 
 T = TypeVar("T")
 
@@ -94,6 +99,7 @@ class Judge:
         self._times_ms: deque[float] = deque(maxlen=TIMES_KEPT)
         self._active: dict[str, Model] = {}
         self._shadows: dict[str, Shadow] = {}
+        self._serve: Callable[[Model, bool], None] = lambda model, wanted: None
         self._shadowed: deque[tuple[_Waiting, Judgement, Shadow]] = deque(maxlen=MAX_SHADOWED)
         self.on_fallback: Callable[[str, str], None] = lambda device, reason: None
         self.on_blind: Callable[[str], None] = lambda reason: None
@@ -101,10 +107,19 @@ class Judge:
         """Whether clear scans get a thumbnail too, for a hit that another device may yet have on the same item."""
 
     @classmethod
-    def load(cls, names: set[str], given: Inference, clock: Clock, watch: JudgeWatch | None = None) -> Judge:
-        """Return a judge with these model packages loaded and proven. Raises ModelError."""
+    def load(
+        cls, names: set[str], given: Inference, clock: Clock, watch: JudgeWatch | None, chance: random.Random
+    ) -> Judge:
+        """Return a judge with these model packages loaded and proven, and offered to the server. Raises ModelError."""
         models = {name: load(name, given.threads, given.model_keys_file) for name in sorted(names)}
-        return cls(models, given.max_waiting, clock, watch)
+        judge = cls(models, given.max_waiting, clock, watch)
+        if server := server_of(given):
+            judge._serve = lambda model, wanted: model.served_by(
+                server if wanted else None, clock, random.Random(chance.random())
+            )
+            for model in models.values():
+                judge._serve(model, True)
+        return judge
 
     @property
     def models(self) -> list[ModelName]:
@@ -120,10 +135,21 @@ class Judge:
 
     def activate(self, device: str, model: Model | None) -> None:
         """Have a model judge a device's scans from the next one on; None: the configured one again."""
-        if model is None:
-            self._active.pop(device, None)
-        else:
+        before = self._active.pop(device, None)
+        if model is not None:
+            if model is not before and model not in self._all():
+                self._serve(model, True)
             self._active[device] = model
+        self._retire(before)
+
+    def _retire(self, model: Model | None) -> None:
+        """Take a model from the server that no device's scans are judged by any more."""
+        if model is not None and model not in self._all():
+            self._serve(model, False)
+
+    def servers(self) -> dict[str, Told]:
+        """Return how the server fares with each model that it is asked for."""
+        return {f"{m.name} {m.version}": m.remote.told() for m in self._all() if m.remote is not None}
 
     def shadow(self, device: str, shadow: Shadow | None) -> None:
         """Have another model judge a device's scans too, behind the one that counts, where there is time."""
@@ -236,6 +262,7 @@ class Judge:
         for device in devices:
             log.error("%s: the model %s does not do, the configured one judges again: %s", device, model.name, reason)
             del self._active[device]
+            self._retire(model)
             self.on_fallback(device, reason)
         return bool(devices)
 
@@ -335,7 +362,7 @@ def _report(judgement: Judgement, thumb: bytes | None, model: Model, started: St
         peak=judgement.peak,
         threats=threats if alarm else (),
         severity=severity,
-        model=_name(model),
+        model=replace(_name(model), at=judgement.at, fallback=judgement.fallback),
         thumb=thumb,
         ms=round(judgement.ms, 1),
         started=started,

@@ -119,11 +119,16 @@ class CanineBody(Message):
 
 
 class ModelBody(Message):
-    """The model that judged."""
+    """The model that judged.
+
+    Where an inference server is configured `at` says whether it or the local graph judged, `fallback` why the latter.
+    """
 
     name: str
     version: str
     sha256: str
+    at: Literal["server", "local"] | None = Absent
+    fallback: Annotated[str | None, Field(max_length=160)] = Absent
 
 
 class EvidenceBody(Message):
@@ -359,6 +364,21 @@ class CertificateBody(Message):
     state: Literal["ok", "soon", "expired"]
 
 
+class ModelServerBody(Message):
+    """The inference server as it judges for one model: `fell_back` counts pictures that the local graph took over.
+
+    `checking`: not proven yet; `away`: not there, or too late; `refused`: there, and its answers are not the model's.
+    """
+
+    state: Literal["checking", "trusted", "away", "refused"]
+    reason: str
+    since: str
+    served: int
+    fell_back: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
 class TargetsBody(Message):
     """The target list: whether one is in force, until when, and why the last one was refused."""
 
@@ -402,6 +422,7 @@ class Health(Message):
     drift: dict[str, DriftBody] = {}
     assurance: dict[str, AssuranceBody] = {}
     calibration_age_h: dict[str, int] = {}
+    model_server: dict[str, ModelServerBody] = {}
     blind: bool
     blind_reason: str
     targets: TargetsBody | None = Absent

@@ -82,11 +82,13 @@ class Threat:
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """Which model judged, down to its bytes."""
+    """Which model judged, down to its bytes; where a server is configured, whose graph ran, and why the local one."""
 
     name: str
     version: str
     sha256: str
+    at: Literal["server", "local"] | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

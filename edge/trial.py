@@ -212,9 +212,21 @@ def _forbidden(now: Config, new: Config) -> Iterator[str]:
         yield "edge.toml: inference.model_keys_file: cannot be changed by command"
     if new.console.insecure and not now.console.insecure:
         yield "edge.toml: console.insecure: cannot be switched on by command"
+    if new.inference.server is not None and _server(new) != _server(now, new):
+        # Whoever judges the pictures could clear them all; and the server is sent them, and the token.
+        yield "edge.toml: inference.server: cannot be changed by command, only switched off"
     for path in sorted(_files_named(new.folder) - _files_named(now.folder)):
         # Else whoever commands could have any file of this machine sent as a password to a broker of his own.
         yield f"{path}: a file that the configuration in force does not name"
+
+
+def _server(config: Config, seen_from: Config | None = None) -> dict[str, Any]:
+    """Return what a configuration says of the inference server but for its patience, paths as another one sees them."""
+    given = config.inference.model_dump()
+    found = {key: value for key, value in given.items() if key.startswith("server") and key != "server_timeout_ms"}
+    if seen_from is not None:
+        found = {key: _moved(each, seen_from) if isinstance(each, Path) else each for key, each in found.items()}
+    return found
 
 
 def _moved(path: Path, new: Config) -> Path:

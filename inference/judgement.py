@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from drivers.contract import Category
 
@@ -27,7 +28,8 @@ class Judgement:
 
     `score` (0..1) ranks scans below the threshold too; `peak` is where it comes from: x, y in the pixels of the picture
     of `view`. `findings` holds what reached `threshold`, the strongest first; with several views the highest score
-    decides. `ms` is how long it took.
+    decides. `ms` is how long it took. Where a server is configured `at` says whose graph ran, and `fallback` why it was
+    the local one for a view.
     """
 
     alarm: bool
@@ -37,3 +39,5 @@ class Judgement:
     view: int
     findings: tuple[Found, ...]
     ms: float
+    at: Literal["server", "local"] | None = None
+    fallback: str | None = None

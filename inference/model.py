@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import logging
+import random
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.clock import Clock
 from drivers.contract import Picture
 from drivers.errors import ModelError
 from inference import package as packages
@@ -25,6 +27,11 @@ from inference.package import Package
 from inference.prepare import Placement, prepare
 from inference.runtime import Runtime
 
+if TYPE_CHECKING:
+    from inference.remote.address import Server
+    from inference.remote.belief import Described, Proof
+    from inference.remote.remote import Remote
+
 log = logging.getLogger("jaitf.inference")
 
 
@@ -35,6 +42,7 @@ class Model:
         """Open a package's graph and prove it on its golden pictures. Raises ModelError where it fails."""
         self.package = package
         self._runtime = Runtime(package, threads)
+        self.remote: Remote | None = None
         self.self_test()
 
     @property
@@ -68,11 +76,13 @@ class Model:
         points = points or self.manifest.operating_points
         threshold = points.elevated if elevated else points.normal
         decoded: list[tuple[Look, Decoded]] = []
+        remote, local = self.remote, list[str]()
         unreadable: ModelError | None = None
         for group in views(pictures):
             try:
                 look = look_at(group)
-                decoded.append((look, self._decode(look, threshold)))
+                outputs, placement = self._run(look, remote, local)
+                decoded.append((look, decode(self.manifest, outputs, placement, threshold)))
             except ModelError as error:
                 unreadable = unreadable or error
         if not decoded:
@@ -88,6 +98,8 @@ class Model:
             view=look.view,
             findings=self._findings(decoded),
             ms=(time.perf_counter() - started) * 1000,
+            at=None if remote is None else "local" if local else "server",
+            fallback=local[0] if local else None,
         )
 
     def sweep(self, pictures: Sequence[Picture], thresholds: Sequence[float]) -> list[tuple[Found, ...]]:
@@ -99,7 +111,7 @@ class Model:
         for group in views(pictures):
             try:
                 look = look_at(group)
-                ran.append((look, *self._run(look)))
+                ran.append((look, *self._run(look, None, [])))
             except ModelError:
                 continue  # `judge` says so
         return [
@@ -123,12 +135,47 @@ class Model:
         """Return the pictures of each golden scan."""
         return [[_picture(self.package.files[p.file], p) for p in golden.pictures] for golden in self.manifest.golden]
 
-    def _decode(self, look: Look, threshold: float) -> Decoded:
-        outputs, placement = self._run(look)
-        return decode(self.manifest, outputs, placement, threshold)
+    def served_by(self, server: Server | None, clock: Clock, chance: random.Random) -> None:
+        """Have a server run the graph from when it has proven itself, and for as long as it does; None: no server.
 
-    def _run(self, look: Look) -> tuple[dict[str, NDArray[Any]], Placement]:
+        A scan that is being judged ends with what it began with.
+        """
+        before, self.remote = self.remote, None
+        if before is not None:
+            before.stop()
+        if server is not None:
+            from inference.remote.remote import Remote
+
+            self.remote = Remote(server, self, clock, chance)
+            self.remote.start()
+
+    @property
+    def described(self) -> dict[str, Described]:
+        """The outputs of the local graph that the decoder reads."""
+        from inference.remote.belief import Described
+
+        return {name: Described(dtype, shape) for name, (dtype, shape) in self._runtime.shapes().items()}
+
+    def local(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return what the local graph makes of tensors. Raises ModelError."""
+        return self._runtime.run(feeds)
+
+    def proofs(self) -> Iterator[Proof]:
+        """Yield the golden pictures' tensors with what the local graph makes of them."""
+        from inference.remote.belief import Proof
+
+        for pictures in self.golden_scans():
+            feeds, _ = prepare(look_at(views(pictures)[0]), self.manifest.inputs)
+            yield Proof(feeds, self._runtime.run(feeds))
+
+    def _run(self, look: Look, remote: Remote | None, local: list[str]) -> tuple[dict[str, NDArray[Any]], Placement]:
+        """Return the outputs, and where the picture lies; `local` takes why the server did not give them."""
         feeds, placement = prepare(look, self.manifest.inputs)
+        if remote is not None:
+            found = remote.run(feeds)
+            if not isinstance(found, str):
+                return found, placement
+            local.append(found)
         return self._runtime.run(feeds), placement
 
     def _findings(self, decoded: Sequence[tuple[Look, Decoded]]) -> tuple[Found, ...]:

@@ -58,6 +58,17 @@ class Runtime:
             raise ModelError(f"the model failed: {error}") from error
         return {name: np.asarray(value) for name, value in zip(self.outputs, values, strict=True)}
 
+    def shapes(self) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+        """Return the type and the shape of each output that is read; None is any size."""
+        found = {o.name: o for o in self._session.get_outputs()}
+        return {
+            name: (
+                TYPES.get(found[name].type, found[name].type),
+                tuple(n if isinstance(n, int) else None for n in found[name].shape),
+            )
+            for name in self.outputs
+        }
+
     def _check_tensors(self, manifest: Manifest) -> None:
         inputs = {i.name: i for i in self._session.get_inputs()}
         said = {i.name for i in manifest.inputs}

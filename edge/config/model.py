@@ -92,6 +92,32 @@ class Inference(_Section):
         description="simulated threats put into copies of clear scans, an hour and device, to see that they alarm;"
         " 0: none",
     )
+    server: str | None = Field(
+        default=None,
+        pattern=r"^(https?|grpcs?)://[^\s]+$",
+        examples=["grpcs://inference.example:8001"],
+        description="an Open Inference Protocol (KServe V2) server that runs the graphs: http://, https://, grpc:// or"
+        " grpcs://HOST:PORT; the local graph judges while it does not answer",
+    )
+    server_model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        examples=["baggage"],
+        description="the model's name on the server; else each package's own name",
+    )
+    server_timeout_ms: int = Field(
+        default=1000, ge=10, le=10_000, description="how long the server may take for one picture's tensor"
+    )
+    server_ca_file: Path | None = Field(
+        default=None, examples=["inference-ca.pem"], description="certificates that may vouch for the server (PEM)"
+    )
+    server_token_file: Path | None = Field(
+        default=None, examples=["inference.token"], description="file with a bearer token that the server asks for"
+    )
+    server_insecure: bool = Field(
+        default=False, description="allow http:// and grpc:// beyond loopback: pictures then travel in clear text"
+    )
 
 
 class Storage(_Section):

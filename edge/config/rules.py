@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 from drivers import registry
 from drivers.contract import DriverInfo
+from drivers.errors import ConfigError
 from edge.config import listen, positions
 from edge.config.model import DEVICE_NAME, Web
 from edge.config.problems import Problem, TomlFile, nearest
+from inference.remote.address import place
 
 MAX_NAME = 63
 CREDENTIALS = Path("/run/credentials")
@@ -189,6 +191,36 @@ def console_credentials(draft: Draft) -> Iterator[Problem]:
             yield draft.edge.warning(("console", key), "not used: the url is mqtt:// and not mqtts://")
 
 
+def model_server(draft: Draft) -> Iterator[Problem]:
+    """Check that the inference server's URL can be one, and that no picture leaves this machine in clear text."""
+    if draft.edge is None or not isinstance(given := draft.edge.value("inference"), dict):
+        return
+    url, at = given.get("server"), ("inference", "server")
+    if not isinstance(url, str):
+        for key in sorted(key for key in given if str(key).startswith("server_")):
+            yield draft.edge.warning(("inference", key), "not used: there is no server")
+        return
+    try:
+        found = place(url)
+    except ConfigError as error:
+        yield draft.edge.problem(at, str(error))
+        return
+    insecure = given.get("server_insecure") is True
+    clear = not found.tls and not loopback(found.host)
+    if clear and not insecure:
+        yield draft.edge.problem(
+            at,
+            "sends pictures in clear text: that is for loopback; elsewhere use TLS, or say server_insecure = true",
+            url.replace("://", "s://", 1),
+        )
+    elif clear:
+        yield draft.edge.warning(("inference", "server_insecure"), f"pictures travel to {found.host} in clear text")
+    elif insecure:
+        yield draft.edge.warning(("inference", "server_insecure"), "not needed for this server: leave it out")
+    if not found.tls and "server_ca_file" in given:
+        yield draft.edge.warning(("inference", "server_ca_file"), "not used: the server's url is without TLS")
+
+
 def listeners(draft: Draft) -> Iterator[Problem]:
     """Check that no two devices, and no device and the technician's page, listen on the same address."""
     seen: list[tuple[str, listen.Address]] = []
@@ -266,6 +298,7 @@ RULES: tuple[Rule, ...] = (
     named_files,
     console_url,
     console_credentials,
+    model_server,
     listeners,
     shared_hardware,
     something_to_do,

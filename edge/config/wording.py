@@ -28,6 +28,7 @@ PATTERNS = {
     r"^[a-z0-9][a-z0-9-]*$": "lower-case letters, digits and '-', not beginning with '-'",
     r"^.+:\d{1,5}$": "HOST:PORT",
     r"^mqtts?://[^/\s]+$": "mqtts://HOST:PORT, or mqtt://HOST:PORT on loopback",
+    r"^(https?|grpcs?)://[^\s]+$": "https://HOST:PORT or grpcs://HOST:PORT; on loopback http:// and grpc:// too",
 }
 """What a pattern means, in words; a key whose pattern is not here is explained by its description."""
 

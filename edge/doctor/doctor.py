@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.config.load import Examination, examine
 from edge.config.model import Config
-from edge.doctor import box, broker, devices, store
+from edge.doctor import box, broker, devices, server, store
 from edge.doctor.finding import Finding, fail, ok, warn
 from edge.doctor.page import page
 
@@ -27,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "ledger": store.ledger,
     "key": store.signing_key,
     "models": store.models,
+    "server": server.server,
 }
 """Every check by its name, in the order in which they are made."""
 

@@ -38,7 +38,9 @@ def parts():
             room=SimpleNamespace(disk_free_bytes=lambda: 99),
         ),
         reader=SimpleNamespace(oldest_unsent_ns=lambda: started.wall_ns),
-        judge=SimpleNamespace(times_ms=lambda: (1.0, 2.0), judged=5, overloaded=6, blind_reason="no answer"),
+        judge=SimpleNamespace(
+            times_ms=lambda: (1.0, 2.0), judged=5, overloaded=6, blind_reason="no answer", servers=dict
+        ),
         courier=SimpleNamespace(conflicts=2),
         supervisor=SimpleNamespace(status={"x": SimpleNamespace(state=DeviceState.UP, facts={"gain_age_h": 7})}),
         watch=SimpleNamespace(drift=dict, assurance=dict),

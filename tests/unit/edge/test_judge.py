@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import random
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from drivers.contract import Energy, Picture, Scan, Severity
 from drivers.errors import ModelError
 from edge import judge as module
+from edge.config.model import Inference
 from edge.judge import MAX_STUCK, NO_ANSWER, Judge, judge_reading
 from edge.nouns import Decision
 from inference import Found, Judgement
@@ -90,6 +93,36 @@ async def test_clear_below_the_threshold(judge):
     assert (report.decision, report.score, report.threshold, report.threats) == (Decision.CLEAR, 0.1, 0.5, ())
     assert (report.thumb, report.severity, report.ms) == (None, None, 12.3)
     assert report.model.name == "fake"
+
+
+async def test_a_hit_says_who_ran_the_graph_where_there_is_a_server(judge, model):
+    for at, fallback in (("server", None), ("local", "no answer in 1000 ms")):
+        model.answer = replace(judgement(0.93, GUN), at=at, fallback=fallback)
+        report = await judge.judge_scan(scan(), "fake")
+        assert (report.model.at, report.model.fallback) == (at, fallback)
+
+
+class ServedModel(FakeModel):
+    remote = None
+
+    def served_by(self, server, clock, chance):
+        self.remote = server and SimpleNamespace(told=lambda: server.url)
+
+
+async def test_whoever_judges_is_offered_to_the_server_and_nobody_else(monkeypatch):
+    configured, activated = ServedModel(), ServedModel()
+    activated.name = "other"
+    monkeypatch.setattr(module, "load", lambda *_: configured)
+    given = Inference(server="http://127.0.0.1:8080")
+    judge = Judge.load({"fake"}, given, FakeClock(), None, random.Random(1))
+    assert judge.servers() == {"fake 1": "http://127.0.0.1:8080"}
+    judge.activate("xray-1", activated)
+    judge.activate("xray-2", activated)
+    assert judge.servers().keys() == {"fake 1", "other 1"}
+    judge.activate("xray-1", None)
+    assert activated.remote is not None
+    judge.activate("xray-2", None)
+    assert (activated.remote, list(judge.servers())) == (None, ["fake 1"])
 
 
 async def test_an_alarm_has_its_threats_a_severity_and_a_thumbnail(judge, model):

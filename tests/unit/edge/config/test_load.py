@@ -155,6 +155,42 @@ def test_clear_text_by_decision(folder):
 
 
 @pytest.mark.parametrize(
+    ("keys", "errors", "warnings"),
+    [
+        ('server = "grpcs://pool.example:8001"', [], []),
+        ('server = "http://127.0.0.1:8080/prefix"', [], []),
+        (
+            'server = "http://pool:8080"',
+            [
+                "edge.toml:10: inference.server: sends pictures in clear text: that is for loopback; elsewhere use TLS,"
+                " or say server_insecure = true (did you mean https://pool:8080?)"
+            ],
+            [],
+        ),
+        (
+            'server = "grpc://pool:8001"\nserver_insecure = true',
+            [],
+            ["edge.toml:11: inference.server_insecure: pictures travel to pool in clear text"],
+        ),
+        (
+            'server = "grpc://localhost:8001"\nserver_insecure = true',
+            [],
+            ["edge.toml:11: inference.server_insecure: not needed for this server: leave it out"],
+        ),
+        (
+            'server = "https://user:word@pool"',
+            ["edge.toml:10: inference.server: no user and no password in a URL: use server_token_file"],
+            [],
+        ),
+        ('server_model = "baggage"', [], ["edge.toml:10: inference.server_model: not used: there is no server"]),
+    ],
+)
+def test_an_inference_server(folder, keys, errors, warnings):
+    path = folder(f"{EDGE}[inference]\n{keys}\n", xray=SCANNER)
+    assert (said(path), said(path, Level.WARNING)) == (errors, warnings)
+
+
+@pytest.mark.parametrize(
     ("one", "other", "clash"),
     [
         ("0.0.0.0:11112", "127.0.0.1:11112", True),
