@@ -46,6 +46,7 @@ from edge.readings import Readings
 from edge.showing import Showing
 from edge.signals import Signals
 from edge.signing import SigningKey
+from edge.standing import StandingFile
 from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
 from edge.targets import Targets
@@ -55,6 +56,7 @@ log = logging.getLogger("jaitf.core")
 
 LOCK = "lock"
 HEALTH_S = 10.0
+STANDING_TICKS = 6
 STORE_WATCH_S = 0.5
 READING_S = 1.0
 
@@ -162,6 +164,7 @@ class Appliance:
             self._targets,
             ExpiryWatch(config.console),
         )
+        self._standing = StandingFile(who.data_dir)
         self._judge.on_blind = self._blind
         self.restarting = asyncio.Event()
         self._configuration = Configuration(config, self._supervisor, self._courier, clock, self.restarting.set)
@@ -308,9 +311,15 @@ class Appliance:
         self._courier.tell("up/health", self._gather(), qos=0)
 
     async def _tell_health(self) -> None:
+        ticks = 0
         while True:
             await asyncio.sleep(HEALTH_S)
-            self._courier.tell("up/health", self._gather(), qos=0)
+            health = self._gather()
+            self._courier.tell("up/health", health, qos=0)
+            if ticks % STANDING_TICKS == 0:
+                devices = self._supervisor.status.items()
+                self._standing.keep(health, {name: self._device_message(name, each) for name, each in devices})
+            ticks += 1
 
     async def _watch_store(self) -> None:
         """Say at once when the store enters or leaves a bad state, to the console and on the devices that it stops."""

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("edge.cli.probe", "Talk to the hardware once and say what answered."),
     "calibrate": ("edge.cli.calibrate", "Calibrate a line detector: dark, gain, dead pixels."),
     "doctor": ("edge.cli.doctor", "Check the whole box, with the mend for each fault."),
+    "diagnostics": ("edge.cli.diagnostics", "Write one archive for support, with secrets masked."),
     "inspect": ("edge.cli.inspect", "Judge image or DICOS files."),
     "model": ("edge.cli.model", "Look after model packages."),
     "web": ("edge.cli.web", "Say who may sign in at the technician's page."),

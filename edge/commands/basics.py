@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -13,8 +14,9 @@ from typing import Any
 from drivers.errors import ConfigError
 from edge import CONTRACT_VERSION, __version__
 from edge.commands.desk import Answer, Call, Handler
-from edge.commands.redact import redacted, redacted_line
+from edge.commands.redact import redacted, without_numbers
 from edge.config.model import Config
+from edge.discretion import Discretion
 from edge.judge import Judge
 from edge.logs import Recent
 from edge.messages import Health
@@ -103,6 +105,7 @@ class Basics:
         return _sized({"sha256": self.config.digest, "files": files}, "config", "as in force; secrets are left out")
 
     async def _diagnostics(self, call: Call) -> Answer:
+        discretion = await asyncio.to_thread(Discretion.of, self.config.folder)
         status = {
             name: {"state": s.state.value, "reason": s.reason, "code": s.code, "restarts": s.restarts}
             for name, s in self.supervisor.status.items()
@@ -117,7 +120,7 @@ class Basics:
             "config_sha256": self.config.digest,
             "devices": status,
             "health": json.loads(self.health().encoded()),
-            "log": [redacted_line(line) for line in self.recent.lines(LOG_LINES)],
+            "log": without_numbers(discretion.kept("\n".join(self.recent.lines(LOG_LINES)))).split("\n"),
         }
         return _sized(found, "diagnostics", "what the appliance knows of itself; secrets are left out")
 
