@@ -63,9 +63,9 @@ def _secrets(table: dict[str, Any], folder: Path) -> Iterator[str]:
     for text in _texts(table, _names_secret_file):
         yield from _lines(resolved(folder, text))
     for text in _texts(table, lambda key: True):
-        userinfo = re.search(r"://([^\s\"'<>]+)@", text)
-        if userinfo:
+        if userinfo := re.search(r"://([^\s\"'<>]+)@", text):
             yield from userinfo[1].split(":", 1)
+            yield from re.split(r"[:/@?#]", userinfo[1])  # what is said of an address that is none has parts of it
 
 
 def _names_secret_file(key: str) -> bool:
