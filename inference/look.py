@@ -42,12 +42,20 @@ class Look:
         """One plane for the view: the high energy's, which sees through more and is what a single energy resembles."""
         return self.high
 
+    @property
+    def is_grey(self) -> bool:
+        """Whether there is one energy and no colour: nothing to show but brightness."""
+        return self.colour is None and self.low is self.high
+
     def planes(self, colour: Colour) -> Plane:
-        """Return the view as a model wants it: rows x columns x channels, 0..1."""
+        """Return the view as a model wants it: rows x columns x channels, 0..1; one channel where all are alike."""
         if colour is Colour.TRANSMISSION:
             return self.transmission[..., None]
         if colour is Colour.HI_LO:
             return np.asarray(np.stack([self.high, self.low], axis=2), np.float32)
+        if self.is_grey:
+            # In steps of a 255th like every shown picture: what models learned from was stored so.
+            return np.asarray(np.rint(self.low * np.float32(255)) / np.float32(255))[..., None]
         shown: Plane = self.shown().astype(np.float32) / np.float32(255)
         if colour is Colour.GRAY:
             return np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
@@ -57,7 +65,7 @@ class Look:
         """Return the view as a screen shows it, RGB: its own colours, colours by material, or grey."""
         if self.colour is not None:
             return self.colour
-        if self.low is self.high:
+        if self.is_grey:
             return np.repeat((self.low * 255).round().astype(np.uint8)[..., None], 3, axis=2)
         return _pseudo_colour(self.low, self.high)
 

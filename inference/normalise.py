@@ -28,6 +28,8 @@ _STATISTICS_SIDE = 256
 _BORDER = 0.03
 _MIN_RANGE = 0.01
 _NOISE_RANGE = 2.5
+_NOISE_SAMPLES = 65_536
+_LEVELS = 4096
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _GREY_SPREAD = 0.02
 _ORGANIC_GAMMA, _METAL_GAMMA = 1.2, 1.8
@@ -160,7 +162,11 @@ def bag_region(plane: Plane) -> tuple[int, int, int, int]:
 
 
 def noise(plane: Plane) -> float:
-    """Return the standard deviation of a plane's pixel noise, from the median of its second differences."""
+    """Return the standard deviation of a plane's pixel noise, from the median of its second differences.
+
+    Of a large plane every so many rows are taken: that is some ten thousand differences, as good as all.
+    """
+    plane = plane[:: max(1, plane.size // _NOISE_SAMPLES)]
     second = plane[:, 2:] - 2 * plane[:, 1:-1] + plane[:, :-2]
     # 0.6745: median of |x| of a unit normal; sqrt(6): the second difference of unit noise.
     return float(np.median(np.abs(second))) / (0.6745 * 6**0.5)
@@ -168,7 +174,9 @@ def noise(plane: Plane) -> float:
 
 def _demand_features(plane: Plane) -> None:
     smooth = np.asarray(cv2.blur(plane, (3, 3)))
-    low, high = np.percentile(smooth, (0.1, 99.9))
+    # By counting: to sort half a million values takes longer than all else that is done to a picture here.
+    counts = np.cumsum(cv2.calcHist([smooth], [0], None, [_LEVELS], [0, 1 + 1 / _LEVELS]))
+    low, high = (int(np.searchsorted(counts, share * smooth.size)) / _LEVELS for share in (0.001, 0.999))
     if high - low < _MIN_RANGE:
         raise ModelError("the picture is featureless: nothing but one level")
     if high - low < _NOISE_RANGE * noise(plane):

@@ -112,15 +112,19 @@ def _resize(planes: Plane, width: int, height: int) -> Plane:
 
 
 def _tensor(canvas: Plane, image: ImageInput) -> Tensor:
-    values: Tensor = canvas * np.float32(image.scale)
-    if image.mean:
-        values = values - np.array(image.mean, np.float32)
-    if image.std:
-        values = values / np.array(image.std, np.float32)
-    if image.layout == "nchw":
-        values = values.transpose(2, 0, 1)
+    # Channel by channel: along a last axis of three NumPy is several times as slow.
+    values: Tensor = np.empty((image.colour.channels, *canvas.shape[:2]), np.float32)
+    for channel, plane in enumerate(values):
+        source = canvas[..., channel if canvas.shape[2] > 1 else 0]
+        np.multiply(source, np.float32(image.scale), out=plane)
+        if image.mean:
+            plane -= np.float32(image.mean[channel])
+        if image.std:
+            plane /= np.float32(image.std[channel])
     if image.dtype == "uint8":
         values = np.clip(np.rint(values), 0, 255)
+    if image.layout != "nchw":
+        values = values.transpose(1, 2, 0)
     return np.ascontiguousarray(values[None], dtype=image.dtype)
 
 

@@ -149,3 +149,9 @@ def test_any_picture_is_judged_or_refused(values):
     left, top, right, bottom = normalise.bag_region(picture_like)
     assert 0 <= left < right <= 32
     assert 0 <= top < bottom <= 24
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.002, 0.05))
+def test_the_noise_of_a_large_plane_is_that_of_some_of_its_rows(seed, sigma):
+    plane = np.random.default_rng(seed).normal(0.5, sigma, (900, 700)).astype(np.float32)
+    assert normalise.noise(plane) == pytest.approx(sigma, rel=0.05)

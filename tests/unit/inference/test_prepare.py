@@ -128,3 +128,12 @@ def test_pairs_are_formed_by_view_and_nothing_is_left_out(blob):
     groups = [(g[0].view, *(p.energy for p in g)) for g in views(given_pictures)]
     assert groups == [(0, single), (0, low, high), (1, high), (1, high), (2, colour), (2, low)]
     assert sum(len(g) for g in views(given_pictures)) == len(given_pictures)
+
+
+@pytest.mark.parametrize("colour", [Colour.RGB, Colour.GRAY])
+def test_a_grey_view_fills_every_channel_as_its_shown_picture_would(blob, colour):
+    look = look_at(views([blob(60, 50)])[0])
+    spec = image(colour=colour, scale=255, size=(look.rows, look.columns))
+    tensor = prepare(look, (spec,))[0]["x"]
+    assert tensor.shape == spec.shape
+    assert np.allclose(tensor[0], look.shown()[..., : colour.channels].transpose(2, 0, 1), atol=1e-3)
