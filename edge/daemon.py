@@ -36,6 +36,7 @@ from edge.health import HealthWatch
 from edge.intake import Intake
 from edge.judge import Judge
 from edge.lane.desk import desk
+from edge.lastresort import LastResort
 from edge.ledger import Ledger
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
@@ -145,6 +146,12 @@ class Appliance:
         self._supervisor = Supervisor(
             config.devices, who.data_dir, clock, chance, self._intake.screen, self._device_changed
         )
+        self._last_resort = LastResort(
+            config.devices,
+            self._supervisor.status,
+            clock,
+            lambda name, why: self._courier.audit("rebind", "asked", f"{name}: {why}"),
+        )
         self._signals = Signals(config.signals, clock, self._supervisor.order)
         self._intake.on_hit = self._signals.committed
         self._courier = Courier(
@@ -220,6 +227,7 @@ class Appliance:
                     self._courier.run(),
                     self._supervisor.run(),
                     self._signals.run(),
+                    self._last_resort.run(),
                     self._tell_health(),
                     self._tell_readings(),
                     self._watch_store(),

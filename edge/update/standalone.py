@@ -13,6 +13,7 @@ from drivers.fsync import write_whole
 FILES = (
     "drivers/clock.py",
     "drivers/fsync.py",
+    "edge/rebind.py",
     "edge/update/__init__.py",
     "edge/update/disk.py",
     "edge/update/hands.py",
