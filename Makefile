@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .PHONY: help setup demo test lint bench torture clean
 
 BIN := .venv/bin
-PINS := pyproject.toml constraints.txt scripts/setup tests/peers_js/package-lock.json
+PINS := pyproject.toml constraints.txt scripts/setup tests/peers_js/package-lock.json tests/peers_mlserver/requirements.txt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
