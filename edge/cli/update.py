@@ -131,6 +131,34 @@ def status(root: RootOption = Path("/"), json: output.JsonOption = False) -> Non
         output.line(output.one_line(f"last      {last['outcome']}: {last['old']} to {last['new']}: {last['detail']}"))
 
 
+@app.command(epilog="Example: jaitf-edge update health --wait-s 300 && rauc status mark-good")
+def health(
+    wait_s: Annotated[float, typer.Option(metavar="S", min=0, max=3600, help="How long the lane has to work.")] = 300.0,
+    config: output.ConfigOption = None,
+    root: RootOption = Path("/"),
+    user: UserOption = "jaitf-edge",
+) -> None:
+    """Say whether the lane works, self-test included: for whoever decides whether an operating system's image is kept.
+
+    What the network or the console can break does not count. Exit status 1: it does not work, and the output says why.
+    """
+    from edge.config.load import find
+    from edge.update.box import Versions
+    from edge.update.hands import Service
+    from edge.update.health import wait
+
+    places, folder = _places(root, user), find(config).absolute()
+    version = places.version(places.current)
+    if version is None:
+        raise UpdateError(f"{places.current}: no version is in force here")
+    if not (folder / "edge.toml").exists():
+        output.line("well: not configured yet, so there is no lane to look at")
+        return
+    if left := wait(Versions(places, folder), Service(), version, wait_s):
+        raise UpdateError("; ".join(left))
+    output.line(f"well: {version} works")
+
+
 @app.command(hidden=True, epilog="Example: jaitf-edge update facts")
 def facts(config: output.ConfigOption = None) -> None:
     """Say what this version knows of the ledger here, for an update that asks."""
