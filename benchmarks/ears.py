@@ -37,14 +37,22 @@ class Missing(RuntimeError):
 class Ears:
     """Hears topics until closed; `on_message` is called in its thread, before anyone who waits is woken."""
 
-    def __init__(self, port: int, *topics: str, on_message: Callable[[Ears, Heard], None] | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        *topics: str,
+        on_message: Callable[[Ears, Heard], None] | None = None,
+        keep: bool = True,
+    ) -> None:
         self.heard: list[Heard] = []
         self._came = threading.Condition()
         self._hear = on_message
+        self._keep = keep
         self._subscribed = threading.Event()
         self.client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=f"bench-{uuid.uuid4()}", protocol=MQTTProtocolVersion.MQTTv5
         )
+        client.max_inflight_messages_set(1000)  # receipts are not held back by those before them
         client.on_message = self._message
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.connect("127.0.0.1", port, keepalive=30)
@@ -65,6 +73,8 @@ class Ears:
         heard = Heard(time.monotonic(), message.topic, message.payload)
         if self._hear:
             self._hear(self, heard)
+        if not self._keep:
+            return
         with self._came:
             self.heard.append(heard)
             self._came.notify_all()
@@ -97,7 +107,7 @@ def is_up(device: str) -> Callable[[Heard], bool]:
     return lambda heard: heard.topic.endswith(f"/up/device/{device}") and heard.json["state"] == "up"
 
 
-def receipts(down: str, *, named: bool = False) -> Callable[[Ears, Heard], None]:
+def receipts(down: str) -> Callable[[Ears, Heard], None]:
     """Return what answers each hit with the console's receipt."""
 
     def answer(ears: Ears, heard: Heard) -> None:

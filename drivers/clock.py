@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -23,7 +24,12 @@ class Stamp:
 def rfc3339(wall_ns: int) -> str:
     """Return Unix nanoseconds as RFC 3339 UTC with milliseconds, rounded down."""
     seconds, rest = divmod(wall_ns, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1_000_000:03d}Z"
+    return f"{_to_the_second(seconds)}.{rest // 1_000_000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class Clock(Protocol):
