@@ -44,6 +44,7 @@ from edge.logs import Recent
 from edge.messages import Birth, DeviceBirth, DeviceMessage, Health, KeyBody, ModelBody
 from edge.page import PageSide, Sources
 from edge.readings import Readings
+from edge.running import LOCK
 from edge.showing import Showing
 from edge.signals import Signals
 from edge.signing import SigningKey
@@ -55,7 +56,6 @@ from edge.watch import JudgeWatch
 
 log = logging.getLogger("jaitf.core")
 
-LOCK = "lock"
 HEALTH_S = 10.0
 STANDING_TICKS = 6
 STORE_WATCH_S = 0.5

@@ -17,6 +17,7 @@ import socket
 import termios
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -24,6 +25,7 @@ import serial
 
 from drivers.errors import LinkBusy, LinkDenied, LinkError, LinkLost, LinkTimeout
 from drivers.links.address import Line, Parity, SerialAddress, TcpAddress, address
+from drivers.links.tap import TAP
 
 __all__ = ["Line", "Parity", "SerialAddress", "Stream", "TcpAddress", "address", "holder", "open_stream"]
 
@@ -67,7 +69,12 @@ async def open_stream(url: str, deadline_s: float, line: Line | None = None, def
     """
     where = address(url, line, default_port)
     if isinstance(where, TcpAddress):
-        return await _connect(where, deadline_s)
+        return await connect(where, deadline_s)
+    tap = TAP.get()
+    return await (tap.serial(where, deadline_s, partial(_open, where, deadline_s)) if tap else _open(where, deadline_s))
+
+
+async def _open(where: SerialAddress, deadline_s: float) -> Stream:
     port = _SerialStream(where)
     await port.open(deadline_s)
     return port
@@ -286,7 +293,8 @@ class _SerialStream:
             done.set_result(None)
 
 
-async def _connect(where: TcpAddress, deadline_s: float) -> _TcpStream:
+async def connect(where: TcpAddress, deadline_s: float) -> Stream:
+    """Open a TCP connection; see `open_stream`."""
     try:
         async with asyncio.timeout(deadline_s):
             reader, writer = await asyncio.open_connection(where.host, where.port)

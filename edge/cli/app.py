@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("edge.cli.check", "Check a configuration without touching hardware."),
     "drivers": ("edge.cli.drivers", "List the drivers, or explain one."),
     "probe": ("edge.cli.probe", "Talk to the hardware once and say what answered."),
+    "record": ("edge.cli.record", "Keep a device's raw wire with its times."),
+    "replay": ("edge.cli.replay", "Play a recorded wire to its driver; make a test case of it."),
     "calibrate": ("edge.cli.calibrate", "Calibrate a line detector: dark, gain, dead pixels."),
     "doctor": ("edge.cli.doctor", "Check the whole box, with the mend for each fault."),
     "diagnostics": ("edge.cli.diagnostics", "Write one archive for support, with secrets masked."),

@@ -57,16 +57,11 @@ def probe(
 
 
 def _configured(names: list[str], config: Path | None) -> list[Asked]:
+    from edge.config.device import one_device
     from edge.config.load import find, load
-    from edge.config.problems import nearest
 
-    known = {device.name: device for device in load(find(config)).devices}
-    for name in names:
-        if name not in known:
-            meant = nearest(name, known)
-            hint = f" (did you mean {meant}?)" if meant else f"; there are: {', '.join(known) or 'none'}"
-            raise ConfigError(f"no device {name!r}{hint}")
-    chosen = [known[name] for name in names] if names else [d for d in known.values() if d.enabled]
+    loaded = load(find(config))
+    chosen = [one_device(loaded, name) for name in names] if names else [d for d in loaded.devices if d.enabled]
     return [(device.name, device.driver, device.settings) for device in chosen]
 
 

@@ -13,8 +13,8 @@ from drivers.ports import holder
 from edge.clock import ClockQuality, ClockWatch
 from edge.config.listen import Address, parse
 from edge.config.model import Config
-from edge.daemon import LOCK
 from edge.doctor.finding import Finding, fail, ok, warn
+from edge.running import LOCK
 
 LEAST_FREE_BYTES = 200_000_000
 _MB = 1_000_000

@@ -1,0 +1,150 @@
+"""One recording, and one replay, from beginning to end; each in an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from drivers import registry
+from drivers.clock import SystemClock
+from drivers.contract import DriverInfo, Settings
+from drivers.links.tap import TAP
+from drivers.recording.datagrams import relayed, replayed
+from drivers.recording.heard import Hearing, LoopClock, Said, running
+from drivers.recording.keep import RecordingLoop, SerialTap
+from drivers.recording.play import Played, ReplayLoop, SerialReplay
+from drivers.recording.tape import Recording, Tape
+from drivers.recording.wires import Way, wire_of
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: How often a recording looks whether its file is full.
+_LOOK_S = 0.2
+#: What a replay may take beyond the recording, in its own time, before it is ended.
+_BEYOND_S = 600.0
+
+
+def record(
+    info: DriverInfo, settings: Settings, tape: Tape, seconds: float | None, tell: Callable[[Said], None]
+) -> None:
+    """Run a driver on its device, the tape listening, for so long, until the tape is full, or SIGINT or SIGTERM.
+
+    Nothing that the driver sees goes anywhere but to `tell`. Raises ConfigError where the wire is of a kind that is not
+    recorded, StoreFull where the disk is.
+    """
+    wire = wire_of(info, settings)
+    try:
+        with asyncio.Runner(loop_factory=partial(RecordingLoop, tape)) as runner:
+            runner.run(_record(info, settings, wire.way, tape, seconds, tell))
+    finally:
+        tape.close()
+
+
+async def _record(
+    info: DriverInfo, settings: Settings, way: Way, tape: Tape, seconds: float | None, tell: Callable[[Said], None]
+) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, ended.set)
+    TAP.set(SerialTap(tape))
+    try:
+        with tempfile.TemporaryDirectory(prefix="jaitf-record-") as folder:
+            port = Hearing("record", Path(folder), SystemClock(), tell)
+            async with relayed(way, settings, tape) as near, running(registry.make(info, near), port) as work:
+                ends_s = loop.time() + seconds if seconds is not None else float("inf")
+                while not (ended.is_set() or tape.full or work.done()) and (left_s := ends_s - loop.time()) > 0:
+                    await _until(ended, min(left_s, _LOOK_S))
+                tape.close()  # how the driver takes its leave is no part of it
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def _until(ended: asyncio.Event, wait_s: float) -> None:
+    try:
+        async with asyncio.timeout(wait_s):
+            await ended.wait()
+    except TimeoutError:
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of one: what the driver `said`, and in `differences` where it asked other than it did then."""
+
+    said: tuple[Said, ...]
+    differences: tuple[str, ...]
+    took_s: float
+
+
+def replay(
+    recording: Recording,
+    info: DriverInfo,
+    settings: Settings,
+    speed: float | None = None,
+    tell: Callable[[Said], None] = lambda _: None,
+    state: Path | None = None,
+) -> Replay:
+    """Play a recording to a driver, so many times as fast as it was, or as fast as can be; return what it said.
+
+    `state` is a folder of what the device remembers (a calibration); the driver gets a copy. Nothing outside this
+    process is touched. Two replays say the same, with the same times. Raises ConfigError where the driver's settings
+    name no wire that can be played.
+    """
+    way = wire_of(info, settings).way
+    began = time.monotonic()
+    said: list[Said] = []
+
+    def take(word: Said) -> None:
+        said.append(word)
+        tell(word)
+
+    with asyncio.Runner(loop_factory=partial(ReplayLoop, speed)) as runner:
+        differences = runner.run(_replay(recording, info, settings, way, take, state))
+    return Replay(tuple(said), tuple(differences), time.monotonic() - began)
+
+
+async def _replay(
+    recording: Recording,
+    info: DriverInfo,
+    settings: Settings,
+    way: Way,
+    take: Callable[[Said], None],
+    state: Path | None,
+) -> list[str]:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ReplayLoop)
+    loop.played = played = Played(recording)
+    TAP.set(SerialReplay())
+    with tempfile.TemporaryDirectory(prefix="jaitf-replay-") as folder:
+        if state is not None:
+            shutil.copytree(state, folder, dirs_exist_ok=True)
+        port = Hearing(recording.header.device, Path(folder), LoopClock(recording.header.started_ns), take)
+        async with replayed(way, settings, played) as near, running(registry.make(info, near), port) as work:
+            await _played(played, work, recording.took_s)
+            played.close()
+    if not played.over:
+        played.differences.append("the driver did not come to the recording's end")
+    return played.differences
+
+
+async def _played(played: Played, work: asyncio.Task[None], took_s: float) -> None:
+    """Return once everything was said, and as long after as the recording went on; or the driver has ended."""
+    loop = asyncio.get_running_loop()
+    work.add_done_callback(lambda _: played.news.set())
+    try:
+        async with asyncio.timeout_at(loop.time() + took_s + _BEYOND_S):
+            while not (played.over or work.done()):
+                played.news.clear()
+                await played.news.wait()
+    except TimeoutError:
+        return
+    if not work.done():
+        await asyncio.wait({work}, timeout=took_s - played.last_ns / 1e9)

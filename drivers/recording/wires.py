@@ -1,0 +1,65 @@
+"""What of which device can be recorded, and how: decided by its settings alone, before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from drivers.contract import DriverInfo, Settings
+from drivers.errors import ConfigError
+
+
+class Way(StrEnum):
+    """How a wire is recorded and played: at the driver's link; or as datagrams, at a relay before the driver's port."""
+
+    LINK = "link"
+    DATAGRAMS = "datagrams"
+
+
+#: Schemes of `url` that are recorded.
+_WAYS = {"tcp": Way.LINK, "tls": Way.LINK, "serial": Way.LINK, "udp": Way.DATAGRAMS}
+#: ... and why the others are not, with what to do.
+_REFUSALS = {
+    "hid": "a keyboard's strokes are not recorded; set the reader to its serial mode (USB-COM) and record that",
+    "rtsp": "a video stream is not recorded here: pictures of a whole screen may show more than bags; "
+    "keep a clip at the encoder",
+    "v4l2": "a frame grabber has no wire to record; keep a clip with ffmpeg",
+    "listen": "a DICOM association is not recorded: it may bring a picture of a person, and such are never kept; "
+    "`jaitf-edge dicos validate` takes a file of the scanner's",
+    "path": "an export folder needs no recording: copy the file that makes trouble",
+}
+_WARNINGS = {
+    "codereader": "it holds what the reader read: names and numbers of passengers and of their documents",
+    "llrp": "it holds the tags of bags, dogs and handlers that were near",
+    "uhf-serial": "it holds the tags of bags, dogs and handlers that were near",
+    "linescan": "it holds pictures of what is in bags",
+    "nmea": "it holds where the device was",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How a device is recorded, and what whoever records must know."""
+
+    way: Way
+    warning: str
+
+
+def wire_of(info: DriverInfo, settings: Settings) -> Wire:
+    """Return how a device's wire is recorded; raises ConfigError, with the mend, for one that is not."""
+    url = getattr(settings, "url", None)
+    if isinstance(url, str):
+        kind = urlsplit(url).scheme
+    else:
+        kind = next((name for name in ("listen", "path") if getattr(settings, name, None) is not None), "")
+    if kind in _WAYS:
+        return Wire(_WAYS[kind], _WARNINGS.get(info.name, ""))
+    reason = _REFUSALS.get(kind, "only a wire that its setting `url` names (tcp, tls, serial, udp) is recorded")
+    raise ConfigError(f"{info.name}: {reason}")
+
+
+def kept(settings: Settings) -> dict[str, Any]:
+    """Return a device's settings as a recording keeps them: what was given, in forms that JSON has."""
+    return settings.model_dump(mode="json", exclude_unset=True)

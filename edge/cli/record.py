@@ -1,0 +1,86 @@
+"""`jaitf-edge record`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edge.cli import output
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: jaitf-edge record portal-1 --out portal-1.wire --seconds 60")
+def record(
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device of the configuration.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A new file, readable by you alone.")],
+    config: output.ConfigOption = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", metavar="N", min=0.1, help="So long; else until Ctrl-C.")
+    ] = None,
+    max_bytes: Annotated[int, typer.Option("--max-bytes", metavar="N", min=4096, help="The file is never larger.")] = 64
+    * 1024
+    * 1024,
+    beside: Annotated[
+        bool, typer.Option("--beside", help="Though the appliance runs: this device is disabled there.")
+    ] = False,
+) -> None:
+    """Keep a device's raw wire with its times, both ways, in a file that `jaitf-edge replay` plays again.
+
+    The device's driver runs here meanwhile, and what it sees is judged by nobody: no hit comes of it. A device of a
+    running appliance is busy; it has to be disabled there first.
+    """
+    from drivers import registry
+    from drivers.recording import sessions, tape
+    from drivers.recording.wires import kept, wire_of
+    from edge import __version__
+    from edge.config.device import one_device
+    from edge.config.load import find, load
+
+    loaded = load(find(config))
+    chosen = one_device(loaded, device)
+    info = registry.available()[chosen.driver]
+    wire = wire_of(info, chosen.settings)
+    _not_running(loaded.appliance.data_dir, chosen, beside)
+    header = tape.header_of(chosen.driver, device, kept(chosen.settings), time.time_ns(), __version__)
+    kept_tape = tape.Tape(out, header, time.monotonic_ns, max_bytes)
+    output.note(f"recording {device} to {out}; what it sees meanwhile is judged by nobody. Ctrl-C ends it.")
+    if wire.warning:
+        output.note(f"warning: {wire.warning}. The file stays on this machine; delete it once it has served.")
+    heard = Heard()
+    sessions.record(info, chosen.settings, kept_tape, seconds, heard)
+    full = f"; it ended early: the bound of {max_bytes} bytes is reached" if kept_tape.full else ""
+    output.line(f"{out}: {kept_tape.size_bytes} bytes, {heard.observations} observations{full}")
+
+
+class Heard:
+    """What a driver says while it is recorded: counted, and how the device is, told."""
+
+    def __init__(self) -> None:
+        self.observations = 0
+
+    def __call__(self, said: dict[str, Any]) -> None:
+        """Take one word of the driver's."""
+        if "state" in said:
+            reason = f": {said['reason']}" if said["reason"] else ""
+            output.note(output.one_line(f"{said['at_s']:.1f} s {said['state']}{reason}"))
+        elif "failed" in said:
+            output.note(output.one_line(f"{said['at_s']:.1f} s the driver failed: {said['failed']}: {said['reason']}"))
+        else:
+            self.observations += 1
+
+
+def _not_running(data_dir: Path, chosen: Any, beside: bool) -> None:
+    from drivers.errors import LinkBusy
+    from edge.running import pid_of
+
+    pid = None if beside or not chosen.enabled else pid_of(data_dir)
+    if pid is not None:
+        raise LinkBusy(
+            f"{chosen.name} is busy: the appliance runs (process {pid}) and holds it; disable it there first, by the"
+            f" console's command device.disable or `enabled = false` in {chosen.file.name} and a restart; then record"
+            " with --beside"
+        )
