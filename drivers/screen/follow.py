@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from drivers.screen import show
 from drivers.screen.cut import Rules, Run, crop, extent, runs
-from drivers.screen.scroll import SAME_EDGES, Frame, Scroller, Signature
+from drivers.screen.scroll import SAME_EDGES, Frame, Match, Scroller, Signature
 from drivers.screen.show import Colour, Palette
 from drivers.screen.stitch import Seen, Strip, solid
 
@@ -146,7 +146,11 @@ class Follower:
         for anchor in (normal, shown):
             if anchor is None or not _near(anchor.background, background) or not self._overlaps(anchor):
                 continue
-            match = self._scroller.match(anchor.signature, signature, self.left - anchor.left, self._reach())
+            expected = self.left - anchor.left
+            match = self._scroller.match(anchor.signature, signature, expected, self._reach())
+            doubtful = self._other is not None or abs(match.shift - expected) >= self._scroller.columns // 8
+            if doubtful and match.found and not self._confirmed(anchor, signature, match):
+                continue
             if match.coloured:
                 return _Place(anchor.mode, anchor.left + match.shift)
             if match.found:
@@ -166,6 +170,12 @@ class Follower:
             return _Place(Mode.NORMAL if back else Mode.ENHANCED, shown.left + shift)
         zoomed = self._is_magnified(frame, background)
         return _Place(Mode.ZOOMED if zoomed else Mode.OTHER, None)
+
+    def _confirmed(self, anchor: _Anchor, signature: Signature, match: Match) -> bool:
+        """Return whether a shift that nobody expected is more than chance: by the pixels, in other colours by edges."""
+        if match.coloured:
+            return self._scroller.alike(anchor.signature, signature, match.shift)
+        return self._scroller.match_edges(anchor.signature, signature, match.shift, 0)[1] >= SAME_EDGES
 
     def _is_magnified(self, frame: Frame, background: Colour) -> bool:
         if self._last is None:

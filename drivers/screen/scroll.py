@@ -30,6 +30,8 @@ NOISE_LEVELS = 5
 ALIKE_RATIO, ALIKE = 1.25, 4e-6
 #: A far shift is believed only where what both frames show is so much of what either does.
 FAR_SHARE = 0.3
+#: ... and where of the pixels that are no belt at most this part differs, by so much in any of B, G, R.
+FAR_DIFFERS, FAR_LEVELS = 0.25, 48
 #: Correlation of edges from which two pictures have the same drawing in other colours.
 SAME_EDGES = 0.65
 
@@ -62,6 +64,7 @@ class Signature:
     light: _Channel
     tint: _Channel
     frame: Frame
+    background: tuple[int, int, int]
 
     @property
     def columns(self) -> int:
@@ -115,7 +118,7 @@ class Scroller:
         base = _luma(*background)
         light = (base - _luma(blue / weight, green / weight, red / weight)) / 255
         tint = ((red - blue) / weight - (background[2] - background[0])) / 255
-        return Signature(self._channel(light), self._channel(tint), frame)
+        return Signature(self._channel(light), self._channel(tint), frame, background)
 
     def _edges(self, frame: Frame) -> Plane:
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
@@ -161,6 +164,7 @@ class Scroller:
         """Return the best shift anywhere at which enough of what both show overlaps; for a stream that had a gap.
 
         Not found where the error still falls towards a shift at which too little overlaps: then that may be the one.
+        Nor where the pixels say otherwise: in bands of rows, two bags of much the same size and material look alike.
         """
         far = self.columns - 1
         differ, energy = self._compare(old.light, new.light)
@@ -173,7 +177,18 @@ class Scroller:
         beside = slice(max(best - 1, 0), best + 2)
         if ratio[beside].min() < ratio[best]:
             return Match(best - far, 1.0, 1.0, False, False)
+        if not self.alike(old, new, best - far):
+            return Match(best - far, 1.0, 1.0, False, False)
         return self.match(old, new, best - far, 0)
+
+    def alike(self, old: Signature, new: Signature, shift: int) -> bool:
+        """Return whether the pixels agree that both frames show behind no mask."""
+        before = slice(max(shift, 0), self.columns + min(shift, 0))
+        after = slice(max(-shift, 0), self.columns - max(shift, 0))
+        both = self.valid[:, before] & self.valid[:, after]
+        first, second = (np.ascontiguousarray(each) for each in (old.frame[:, before], new.frame[:, after]))
+        solid = (_off(first, (*old.background, 0)) | _off(second, (*new.background, 0))) & both
+        return int((_off(first, second) & solid).sum()) <= FAR_DIFFERS * int(solid.sum())
 
     def match_edges(self, old: Signature, new: Signature, expected: int, reach: int) -> tuple[int, float]:
         """Return the shift at which the edges agree best, and their correlation there, colours left aside."""
@@ -190,6 +205,11 @@ class Scroller:
     def _compare(self, old: _Channel, new: _Channel) -> tuple[Row, Row]:
         energy = self._lags(old.square, self._weights) + self._lags(self._weights, new.square)
         return np.maximum(energy - 2 * self._lags(old.plain, new.plain), 0), np.maximum(energy, 0)
+
+
+def _off(first: Frame, second: Any) -> NDArray[np.bool_]:
+    differs = cv2.absdiff(first, second)
+    return np.asarray(cv2.max(cv2.max(differs[..., 0], differs[..., 1]), differs[..., 2]) > FAR_LEVELS, np.bool_)
 
 
 def _fewer_rows(frame: Frame) -> Frame:

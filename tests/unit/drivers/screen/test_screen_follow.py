@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from drivers.screen.cut import Rules
+from drivers.screen.driver import ingest_of
 from drivers.screen.follow import Bag, Follower, Mode
 from drivers.screen.paint import Ingest
-from drivers.screen.settings import Direction
+from drivers.screen.settings import Direction, ScreenSettings
+from simulators.conformance import screen as trial
 from simulators.screen.model import Act, Event, Layout, Screen
 
 ACROSS = Layout((520, 320), (10, 40, 500, 260), (380, 6, 130, 28), (10, 6, 200, 28), (440, 46, 64, 24))
@@ -200,3 +202,22 @@ def test_a_bag_exchanged_while_the_belt_ran_back_is_a_bag_of_its_own(tiles):
             number += 1
             bags += follower.feed(shot(ingest, screen, max(at_s, 0)), number / FPS)
     assert any(bag.reason is None and abs(bag.picture.shape[1] - tiles[2].picture.shape[1] - 16) < 12 for bag in bags)
+
+
+@pytest.mark.parametrize(("seed", "seconds"), [(135, 12), (142, 30), (145, 29), (186, 26)])
+def test_of_a_stream_that_stalls_no_bag_is_made_of_two(seed, seconds):
+    # Bags of one size and material, as the trials have them: across a stall they are easily taken for each other.
+    chance = np.random.default_rng(seed)
+    screen = Screen(px_s=300, tiles=trial.TILES, layout=trial.LAYOUT, gap=(40, 60))
+    ingest = ingest_of(ScreenSettings(**trial.settings("tcp://127.0.0.1:1")), trial.LAYOUT.size)
+    follower = Follower(ingest.valid(), Rules(3, 16, 16, 640), idle_s=3.0)
+    at_s = chance.uniform(0, 5)
+    whole = []
+    while at_s < seconds:
+        coded = cv2.imencode(".jpg", screen.picture(at_s), [cv2.IMWRITE_JPEG_QUALITY, 96])[1]
+        picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        ingest.paint(picture)
+        whole += [bag.picture.shape[:2] for bag in follower.feed(ingest.part(picture), at_s) if bag.reason is None]
+        at_s += 1 / 12 if chance.random() > 0.12 else chance.exponential(0.7)
+    assert len(whole) > 10
+    assert [(h, w) for h, w in whole if abs(h - 116) > 8 or abs(w - 126) > 8] == []
