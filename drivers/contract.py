@@ -360,6 +360,7 @@ class DriverInfo:
 
     `pictures` says whether it emits scans; `example` is a device file that `check` accepts; `wiring` a few
     lines of text; `profiles` ("module:Class") is what a file that a `profile` key names must be, where it takes such.
+    `finder` ("module:function", see drivers.finding) lists what to try where such a device may be and nobody knows.
     `source` is what its verdicts and hits say they rest on where that is not the scanner's own data.
     """
 
@@ -372,3 +373,4 @@ class DriverInfo:
     wiring: str = ""
     profiles: str = ""
     source: str | None = None
+    finder: str = ""

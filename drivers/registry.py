@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import entry_points
-from typing import cast
+from typing import Any, cast
 
 import drivers
 from drivers.contract import Driver, DriverInfo, Settings
@@ -57,6 +57,11 @@ def profile_class(info: DriverInfo) -> type[Settings] | None:
     loaded = _load(info.profiles)
     assert isinstance(loaded, type) and issubclass(loaded, Settings), info.profiles
     return loaded
+
+
+def finder(info: DriverInfo) -> Callable[[Any], Iterable[Any]] | None:
+    """Return what lists a driver's attempts at a place (`drivers.finding.Finder`), None where it has none."""
+    return cast("Callable[[Any], Iterable[Any]]", _load(info.finder)) if info.finder else None
 
 
 def source_of(driver: str) -> str | None:

@@ -39,6 +39,7 @@ DRIVER = DriverInfo(
     summary="baggage and body scanners that store DICOS images and reports by C-STORE",
     settings="drivers.dicos.settings:DicosSettings",
     driver="drivers.dicos.driver:DicosDriver",
+    finder="drivers.dicos.find:attempts",
     pictures=True,
     example="""\
 driver = "dicos"

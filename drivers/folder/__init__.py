@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="pictures from a vendor's export folder or share: PNG, JPEG, TIFF, DICOS; radiation instruments' N42",
     settings="drivers.folder.settings:FolderSettings",
     driver="drivers.folder.driver:FolderDriver",
+    finder="drivers.folder.find:attempts",
     pictures=True,
     example="""\
 driver = "folder"

@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="UHF tag readers over LLRP: tags of dogs, handlers and bags; the reader's inputs, for an alert button",
     settings="drivers.llrp.settings:LlrpSettings",
     driver="drivers.llrp.driver:LlrpDriver",
+    finder="drivers.llrp.find:attempts",
     pictures=False,
     example="""\
 driver = "llrp"

@@ -8,6 +8,7 @@ DRIVER = DriverInfo(
     settings="drivers.modbus.settings:ModbusSettings",
     driver="drivers.modbus.driver:ModbusDriver",
     profiles="drivers.modbus.profiles:Profile",
+    finder="drivers.modbus.find:attempts",
     pictures=False,
     example="""\
 driver = "modbus"

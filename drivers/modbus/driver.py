@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from drivers.contract import DeviceState, Driver, Output, Port, ProbeReport, Reading
 from drivers.errors import EdgeError, LinkTimeout
 from drivers.links.address import SerialAddress
-from drivers.modbus.client import ExceptionReply, ModbusLink, UnitLink, tls_context
+from drivers.modbus.client import NO_SUCH_UNIT, ExceptionReply, ModbusLink, UnitLink, tls_context
 from drivers.modbus.codec import Block, decode
 from drivers.modbus.line import Line, RtuLink
 from drivers.modbus.settings import ModbusSettings, endpoint
@@ -21,8 +21,8 @@ from drivers.outgoing import Outgoing
 NEWS_S, REPEAT_S = 1.0, 5.0
 #: How long the outputs may take to be left at rest when the driver ends.
 REST_S = 0.7
-#: Exception codes by which a device, or a gateway before it, says that there is no such unit, table or register.
-NO_SUCH_UNIT, NO_SUCH_REGISTERS = (10, 11), (1, 2, 3)
+#: Exception codes by which a device says that it has no such table or registers.
+NO_SUCH_REGISTERS = (1, 2, 3)
 SURVEY = " `jaitf-edge setup --survey URL` shows which answer"
 
 

@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="satellite receivers, such as a dog's collar: its place over NMEA 0183, serial or TCP; no fix is no place",
     settings="drivers.nmea.settings:NmeaSettings",
     driver="drivers.nmea.driver:NmeaDriver",
+    finder="drivers.nmea.find:attempts",
     pictures=False,
     example="""\
 driver = "nmea"

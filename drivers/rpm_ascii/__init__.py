@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="radiation portals of the VM-250 family: gamma and neutron alarms, faults, tampering; serial or TCP",
     settings="drivers.rpm_ascii.settings:RpmAsciiSettings",
     driver="drivers.rpm_ascii.driver:RpmAsciiDriver",
+    finder="drivers.rpm_ascii.find:attempts",
     pictures=False,
     example="""\
 driver = "rpm-ascii"

@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="scales for parcels and freight: MT-SICS, Toledo continuous, NCI; a weight far from the declared one",
     settings="drivers.scale.settings:ScaleSettings",
     driver="drivers.scale.driver:ScaleDriver",
+    finder="drivers.scale.find:attempts",
     pictures=False,
     example="""\
 driver = "scale"

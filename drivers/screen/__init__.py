@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="what a workstation's screen shows, by an RTSP encoder or a frame grabber: bags cut out as they scroll",
     settings="drivers.screen.settings:ScreenSettings",
     driver="drivers.screen.driver:ScreenDriver",
+    finder="drivers.screen.find:attempts",
     pictures=True,
     source="screen",
     example="""\

@@ -7,6 +7,7 @@ DRIVER = DriverInfo(
     summary="UHF reader modules on a serial line: M100, YRM100, R200 and the UHFReader18 family",
     settings="drivers.uhf_serial.settings:UhfSerialSettings",
     driver="drivers.uhf_serial.driver:UhfSerialDriver",
+    finder="drivers.uhf_serial.find:attempts",
     pictures=False,
     example="""\
 driver = "uhf-serial"

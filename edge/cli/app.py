@@ -23,6 +23,7 @@ WRONG_USE = 2
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("edge.cli.demo", "Run a whole simulated lane on this machine, with a console page."),
     "run": ("edge.cli.run", "Run the appliance."),
+    "setup": ("edge.cli.setup", "Set up a lane step by step: find, test and write down its devices."),
     "init": ("edge.cli.init", "Write a commented, valid configuration."),
     "check": ("edge.cli.check", "Check a configuration without touching hardware."),
     "drivers": ("edge.cli.drivers", "List the drivers, or explain one."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,12 +13,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from drivers import registry
+from drivers.contract import DriverInfo
 from edge.config.load import EXAMPLE_SUFFIX
 from edge.config.model import EdgeToml
 
 FIRST_DEVICE = "xray-1"
 FIRST_DRIVER = "dicos"
 _WIDTH = 100
+#: The settings that say where a device is; they come first.
+ADDRESSES = ("url", "path", "listen")
 
 _HEAD = """\
 # The appliance's configuration. After a change: jaitf-edge check --config {folder}
@@ -54,6 +57,39 @@ def edge_toml(folder: Path, given: Mapping[str, Any]) -> str:
         assert isinstance(model, type) and issubclass(model, BaseModel)
         parts.append("\n".join(["", *_comment(model.__doc__ or ""), f"[{section}]", *_keys(model, section, given), ""]))
     return "".join(parts)
+
+
+def device_toml(info: DriverInfo, settings: Mapping[str, Any], model: str | None, notes: Sequence[str] = ()) -> str:
+    """Return a device file: the settings given, each with what it means, the driver's others commented out.
+
+    `settings` are as TOML has them: numbers, text, lists, and lists of tables (`points`), which come last.
+    """
+    parts = [*(line for note in (info.summary, *notes) for line in _comment(note)), f"driver = {literal(info.name)}"]
+    parts += [f"model = {literal(model)}"] if model else []
+    tables = {name: value for name, value in settings.items() if _is_tables(value)}
+    parts += ["", "[settings]"]
+    fields = registry.settings_class(info).model_fields
+    for name in sorted(fields, key=lambda name: name not in ADDRESSES):
+        if name in tables:
+            continue
+        if name in settings:
+            parts += [*_comment(_about(fields[name])), f"{name} = {literal(settings[name])}"]
+        elif not fields[name].is_required():
+            parts += [*_comment(_about(fields[name])), f"# {name} = {_default(fields[name])}".rstrip()]
+    for name, value in tables.items():
+        for one in value:
+            parts += ["", f"[[settings.{name}]]", *(f"{key} = {literal(each)}" for key, each in one.items())]
+    return "\n".join([*parts, ""])
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, Mapping) for one in value)
+
+
+def _default(field: FieldInfo) -> str:
+    """Return a default as TOML writes it, "" where leaving the key out means nothing."""
+    value = field.get_default(call_default_factory=True)
+    return "" if value is None or value == () or value == {} else literal(getattr(value, "value", value))
 
 
 def _commented_table(model: type[BaseModel], name: str) -> str:

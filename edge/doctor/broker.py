@@ -30,7 +30,11 @@ _UNSUPPORTED_VERSION = (0x84, 0x01)
 
 def certificates(config: Config) -> Iterator[Finding]:
     """Say whether the certificates can be read, are in date, and fit their key; and who can read the key."""
-    console = config.console
+    yield from certificates_of(config.console)
+
+
+def certificates_of(console: Console) -> Iterator[Finding]:
+    """See `certificates`."""
     if not console.url.startswith("mqtts://"):
         yield ok("none needed for mqtt://")
         return
@@ -89,9 +93,13 @@ def commands(config: Config) -> Iterator[Finding]:
 
 def broker(config: Config) -> Iterator[Finding]:
     """Say how far a connection to the broker gets: name, TCP, TLS, MQTT."""
-    console = config.console
+    yield reach(config.console)
+
+
+def reach(console: Console) -> Finding:
+    """See `broker`."""
     host, port, tls = address(console.url)
-    yield _reach(console, host, port, tls) or _mqtt(console, host, port, tls)
+    return _reach(console, host, port, tls) or _mqtt(console, host, port, tls)
 
 
 def _reach(console: Console, host: str, port: int, tls: bool) -> Finding | None:

@@ -1,0 +1,119 @@
+"""`jaitf-edge setup`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drivers.errors import ConfigError
+from edge.cli import output
+
+app = typer.Typer()
+
+_EPILOG = (
+    "Example: jaitf-edge setup /etc/jaitf-edge\n\n"
+    "Example: jaitf-edge setup --site lfw --lane t1-l3 --id edge-01 --broker mqtt://127.0.0.1"
+    " --find /dev/ttyUSB0 --device 'modbus=tcp://10.0.0.5?unit=1&profile=aspect-rpm' --yes"
+)
+NO_TERMINAL = (
+    "there is no terminal to ask on: say what is wanted by flags, and --yes:"
+    " --site, --lane, --id, --broker, --find PLACE, --device DRIVER=WHERE (jaitf-edge setup --help)"
+)
+
+
+@app.command(epilog=_EPILOG)
+def setup(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="The configuration; else $JAITF_EDGE_CONFIG, else /etc/jaitf-edge."),
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="The airport or post office.")] = None,
+    lane: Annotated[str | None, typer.Option(help="The screening lane.")] = None,
+    id: Annotated[str | None, typer.Option(help="This appliance, unique in the site.")] = None,
+    stream: Annotated[str | None, typer.Option(help="What the lane screens: passenger, cargo or post.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the ledger and the evidence shall lie.")] = None,
+    broker: Annotated[
+        str | None, typer.Option(metavar="URL", help="mqtts://HOST:PORT of the console's broker.")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates that may vouch for the broker (PEM).")] = None,
+    cert_file: Annotated[Path | None, typer.Option(help="This appliance's certificate (PEM).")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Allow mqtt:// beyond this machine.")] = False,
+    find: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PLACE", help="Find what is there: a port's path, HOST[:PORT], a folder, or: serial."),
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME:]DRIVER=WHERE", help="Add this device; settings follow as ?KEY=VALUE&KEY=VALUE."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: flags, and what can be found out.")] = False,
+    untested: Annotated[bool, typer.Option("--untested", help="Write devices that do not answer, too.")] = False,
+    json: output.JsonOption = False,
+) -> None:
+    """Set up a lane step by step: names it, finds the console and the devices, tests each, and writes it down.
+
+    A configuration that is there is added to; what is changed in it is kept in its folder `kept`. Everything can be
+    said by flags too, and then with --yes nothing is asked. Exit status 1: something was found that does not answer.
+    """
+    from edge.config.load import find as find_folder
+
+    where = find_folder(folder)
+    values: dict[tuple[str, str], Any] = {
+        ("appliance", "site"): site,
+        ("appliance", "lane"): lane,
+        ("appliance", "id"): id,
+        ("appliance", "stream"): stream,
+        ("appliance", "data_dir"): data_dir and str(data_dir.absolute()),
+        ("console", "url"): broker and _with_port(broker),
+        ("console", "ca_file"): ca_file and str(ca_file.absolute()),
+        ("console", "cert_file"): cert_file and str(cert_file.absolute()),
+        ("console", "key_file"): key_file and str(key_file.absolute()),
+        ("console", "insecure"): insecure or None,
+    }
+    given = {key: value for key, value in values.items() if value is not None}
+    if yes or json:
+        _by_flags(where, given, tuple(device or ()), tuple(find or ()), untested, json)
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError(NO_TERMINAL)
+    from edge.setup.dialogue import run
+
+    if not run(where, given, tuple(device or ()), tuple(find or ())):
+        raise typer.Exit(1)
+
+
+def _with_port(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if not rest or rest.rpartition("]")[2].count(":"):
+        return url
+    return f"{url}:{8883 if scheme == 'mqtts' else 1883}"
+
+
+def _by_flags(
+    folder: Path,
+    values: dict[tuple[str, str], Any],
+    devices: tuple[str, ...],
+    places: tuple[str, ...],
+    untested: bool,
+    json: bool,
+) -> None:
+    from edge.cli.app import FAILED
+    from edge.setup.flags import Given, lines_of, set_up
+
+    def tell(event: str, said: dict[str, Any]) -> None:
+        if json:
+            output.json_line({"event": event, **said})
+            return
+        if event == "step":
+            output.note(output.one_line(f"{said['place']}: {said['done']:.0%}: {said['says']}"))
+        for line in lines_of(event, said):
+            output.line(output.one_line(line))
+
+    outcome = set_up(folder, Given(values, devices, places, untested), tell)
+    output.note(f"Next: jaitf-edge doctor --config {folder}, then: jaitf-edge run --config {folder}")
+    if outcome.failed:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,117 @@
+"""Questions and answers on a terminal: arrow keys and Enter, a default for each, a bar for what takes its time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.shortcuts import prompt
+from prompt_toolkit.shortcuts.choice_input import ChoiceInput
+from prompt_toolkit.styles import Style
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from edge.cli.output import one_line
+
+T = TypeVar("T")
+
+_STYLE = Style.from_dict({"question": "bold", "selected-option": "reverse", "bottom-toolbar": "noreverse"})
+_HELP = "  arrow keys: choose   Enter: take it   Ctrl-C: stop"
+
+Progressed = Callable[[float, str], None]
+
+
+class Terminal:
+    """One dialogue on this process's terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """Begin a part."""
+        self._console.print(f"\n[bold]{text}[/bold]")
+
+    def say(self, text: str = "") -> None:
+        """Print a line; what strangers sent cannot steer the terminal."""
+        self._console.print(one_line(text), markup=False)
+
+    def well(self, text: str) -> None:
+        """Print a line that something is well."""
+        self._console.print(f"  [green]ok[/green]  {_plain(text)}")
+
+    def doubt(self, text: str, mend: str | None = None) -> None:
+        """Print a line that something is doubtful, and what to do."""
+        self._console.print(f"  [yellow]note[/yellow]  {_plain(text)}")
+        self._mend(mend)
+
+    def fault(self, text: str, mend: str | None = None) -> None:
+        """Print a line that something is at fault, and what mends it."""
+        self._console.print(f"  [red]fail[/red]  {_plain(text)}")
+        self._mend(mend)
+
+    def _mend(self, mend: str | None) -> None:
+        if mend:
+            self._console.print(f"        try: {_plain(mend)}")
+
+    def choose(self, question: str, options: Sequence[tuple[T, str]], default: T | None = None) -> T:
+        """Return the option chosen. Raises KeyboardInterrupt on Ctrl-C."""
+        shown = [(number, one_line(label)) for number, (_, label) in enumerate(options)]
+        values = [value for value, _ in options]
+        asked = ChoiceInput(
+            message=FormattedText([("class:question", question)]),
+            options=shown,
+            default=values.index(default) if default in values else 0,
+            style=_STYLE,
+            bottom_toolbar=_HELP,
+            show_numbers=len(options) > 2,
+        )
+        chosen = asked.prompt()
+        self.say(f"  > {shown[chosen][1]}")
+        return values[chosen]
+
+    def confirm(self, question: str, default: bool = True) -> bool:
+        """Return whether yes was chosen."""
+        return self.choose(question, [(True, "yes"), (False, "no")], default)
+
+    def text(self, question: str, default: str = "", wrong: Callable[[str], str | None] | None = None) -> str:
+        """Return what was typed; asked again, with what is the matter, as long as `wrong` finds something."""
+        while True:
+            label = FormattedText([("class:question", f"{question}: ")])
+            typed = str(prompt(label, default=default, style=_STYLE)).strip()
+            problem = wrong(typed) if wrong else None
+            if problem is None:
+                return typed
+            self.fault(problem)
+            default = typed
+
+    def watched(self, question: str, shown: Callable[[], str]) -> None:
+        """Wait for Enter while a line below says what is seen meanwhile."""
+        prompt(
+            FormattedText([("class:question", question)]),
+            bottom_toolbar=lambda: one_line(shown()),
+            refresh_interval=0.3,
+            style=_STYLE,
+        )
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Progressed]:
+        """Show a bar; yields what sets the share that is done and what is under way."""
+        columns = (TextColumn("  {task.fields[title]}"), BarColumn(24), TextColumn("{task.description}"))
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task("", total=1.0, title=_plain(title))
+            yield lambda done, says: bar.update(task, completed=done, description=_plain(says))
+
+
+def _plain(text: str) -> str:
+    """Return text without control characters and without markup."""
+    from rich.markup import escape
+
+    return escape(one_line(text))
+
+
+def is_there() -> bool:
+    """Say whether there is a terminal to ask on, both ways."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

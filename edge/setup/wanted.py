@@ -1,0 +1,86 @@
+"""A device as somebody names it on the command line: `[NAME:]DRIVER=WHERE?KEY=VALUE&...`. Pure."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import ValidationError
+
+from drivers import registry
+from drivers.contract import DriverInfo, Settings
+from drivers.errors import ConfigError
+from edge.config.problems import nearest
+from edge.config.template import ADDRESSES
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One device: its driver, its settings as TOML has them, and its name, None where any will do."""
+
+    driver: str
+    settings: dict[str, Any]
+    name: str | None = None
+
+
+def info_of(driver: str) -> DriverInfo:
+    """Return a driver by name. Raises ConfigError with the nearest name where there is none."""
+    available = registry.available()
+    if driver not in available:
+        meant = nearest(driver, available)
+        hint = f" (did you mean {meant}?)" if meant else f"; there are {', '.join(available)}"
+        raise ConfigError(f"no driver {driver!r}{hint}")
+    return available[driver]
+
+
+def address_key(info: DriverInfo) -> str:
+    """Return the setting that says where such a device is: url, path or listen."""
+    fields = registry.settings_class(info).model_fields
+    return next((key for key in ADDRESSES if key in fields), "url")
+
+
+def parse(text: str) -> Wanted:
+    """Return the device that `[NAME:]DRIVER=WHERE?KEY=VALUE&...` names. Raises ConfigError.
+
+    A key that is one of the driver's settings becomes one; the others (baud, parity) stay in the address.
+    """
+    left, equals, where = text.partition("=")
+    name, _, driver = left.rpartition(":")
+    if not equals or not where:
+        raise ConfigError(f"--device {text}: write it as [NAME:]DRIVER=WHERE, such as llrp=tcp://10.0.0.7:5084")
+    info = info_of(driver)
+    key, fields = address_key(info), registry.settings_class(info).model_fields
+    place, _, query = where.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    line = [(k, v) for k, v in pairs if k not in fields]
+    settings = {k: _value(v) for k, v in pairs if k in fields}
+    settings[key] = _address(place, key) + (f"?{urlencode(line, safe='/')}" if line else "")
+    return Wanted(driver, settings, name or None)
+
+
+def validated(wanted: Wanted) -> Settings:
+    """Return the driver's settings. Raises ConfigError that names each key and what is wrong with it."""
+    try:
+        return registry.settings_class(info_of(wanted.driver)).model_validate(wanted.settings)
+    except ValidationError as error:
+        said = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or wanted.driver}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        )
+        raise ConfigError(f"{wanted.driver}: {said}") from None
+
+
+def _address(place: str, key: str) -> str:
+    if key != "url" or "://" in place:
+        return place
+    return f"serial://{place}" if place.startswith("/") else f"tcp://{place}"
+
+
+def _value(text: str) -> Any:
+    """Return a value as TOML reads it; what is no TOML is text."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,41 @@
+"""A simulated device beside a test that is not asynchronous: in a thread with a loop of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def serving(make: Callable[[], Any]) -> Iterator[int]:
+    """Serve what `make` makes (it has `listen` and `close`) and yield the port that it listens on, 0 for a line."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    ports: list[int] = []
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        device = make()
+        ports.append(await device.listen("127.0.0.1", 0))
+        ready.set()
+        try:
+            await stop.wait()
+        finally:
+            await device.close()
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(serve())
+        finally:
+            ready.set()
+            loop.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert ready.wait(30)
+    assert ports, "the simulated device did not start"
+    try:
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)

@@ -1,0 +1,77 @@
+"""`setup` by flags: what is found is tested, what answers is written, what does not is told with its mend."""
+
+import json
+import socket
+
+import pytest
+
+from edge.config.load import load
+from edge.doctor.finding import ok
+from edge.setup import flags
+from simulators.tagreader.llrp import Reader
+from simulators.tagreader.model import Gate
+from tests.background import serving
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    """The broker's own tests are the doctor's."""
+    monkeypatch.setattr(flags, "reach", lambda console: ok("connected"))
+    return ("--broker", "mqtt://127.0.0.1:1883", "--site", "lfw", "--lane", "t1-l3", "--id", "edge-01")
+
+
+@pytest.fixture
+def reader():
+    with serving(lambda: Reader(Gate(seed=1))) as port:
+        yield port
+
+
+def test_a_device_by_flag_is_tested_and_written(cli, tmp_path, broker, reader):
+    ran = cli("setup", tmp_path, *broker, "--device", f"llrp=127.0.0.1:{reader}", "--yes")
+    assert ran.status == 0, ran.out + ran.err
+    assert "k9-1: ok: connected" in ran.out
+    [device] = load(tmp_path).devices
+    assert (device.name, device.driver, device.settings.url) == ("k9-1", "llrp", f"tcp://127.0.0.1:{reader}")
+    again = cli("setup", tmp_path, "--device", f"llrp=127.0.0.1:{reader}", "--yes", "--json")
+    said = [json.loads(line) for line in again.out.splitlines()]
+    assert [one["text"] for one in said if one["event"] == "device"] == ["is configured already: left as it is"]
+    assert len(load(tmp_path).devices) == 1
+
+
+def test_a_place_is_searched(cli, tmp_path, broker, reader):
+    ran = cli("setup", tmp_path, *broker, "--find", f"127.0.0.1:{reader}", "--yes")
+    assert ran.status == 0, ran.out + ran.err
+    assert [device.driver for device in load(tmp_path).devices] == ["llrp"]
+
+
+def test_a_device_that_does_not_answer_is_told_and_not_written(cli, tmp_path, broker):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{closed.getsockname()[1]}"
+        ran = cli("setup", tmp_path, *broker, "--device", f"llrp={where}", "--yes")
+        assert ran.status == 1
+        assert "k9-1: fail: connection" in ran.out and "try: " in ran.out
+        assert not load(tmp_path).devices
+        forced = cli("setup", tmp_path, *broker, "--device", f"llrp={where}", "--yes", "--untested")
+    assert forced.status == 1
+    [device] = load(tmp_path).devices
+    assert "it did not answer then" in device.file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "there is no terminal"),
+        (("--yes",), "--site"),
+        (("--yes", "--site", "lfw", "--lane", "a", "--id", "b", "--broker", "mqtt://10.0.0.1"), "--insecure"),
+        (("--yes", "--site", "lfw", "--lane", "a", "--id", "b", "--broker", "http://10.0.0.1"), "console.url"),
+        (("--yes", "--find", "/no/such/place"), "no such serial port or folder"),
+        (("--yes", "--device", "modbuss=x"), "did you mean modbus"),
+    ],
+)
+def test_wrong_use_is_2_and_names_the_flag(cli, tmp_path, monkeypatch, arguments, says):
+    monkeypatch.setattr(flags.known, "names", lambda hostname: {})
+    monkeypatch.setattr(flags.known, "brokers", list)
+    ran = cli("setup", tmp_path, *arguments)
+    assert (ran.status, says in ran.err) == (2, True), ran.err
+    assert not (tmp_path / "edge.toml").exists()
