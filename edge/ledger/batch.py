@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drivers.clock import Clock
+from drivers.clock import Clock, Stamp
 from drivers.fsync import sync_folder, write_whole
+from edge.clock import boot_id
 from edge.event import HISTORICAL_NS, EventWriter
 from edge.ledger import acts
 from edge.ledger.chain import FIRST_LINK, sealed
@@ -197,7 +198,7 @@ class Batch:
             return None
         committed = self._clock.now()
         told = {"rev": rev + 1, "seq": self._seq + 1, "committed_at": committed.rfc3339()}
-        late = {"historical": committed.wall_ns - observed_ns > HISTORICAL_NS}
+        late = {"historical": _age_ns(data["clock"], observed_ns, committed) > HISTORICAL_NS}
         kept = {name: value for name, value in data.items() if name not in ("chain", "signature")}
         data = kept | told | late | changes
         event |= {"id": f"{hit_id}:{rev + 1}", "time": committed.rfc3339(), "data": data}
@@ -261,3 +262,10 @@ class Batch:
         if gone:
             self._room.accounts.removed(gone[0], gone[1])
             self._room.accounts.set_aside -= gone[2]
+
+
+def _age_ns(clock: dict[str, Any], observed_ns: int, now: Stamp) -> int:
+    """Return how long ago a hit was observed: in this boot by the monotonic clock, for the other may have been set."""
+    if clock["boot_id"] == boot_id():
+        return now.monotonic_ns - int(clock["monotonic_s"] * 1e9)
+    return now.wall_ns - observed_ns

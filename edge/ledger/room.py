@@ -29,6 +29,9 @@ HITS_SHARE = 0.10
 
 EVICTION_ORDER = ("thumb", "verdict")
 NS_PER_DAY = 86_400_000_000_000
+NEVER_BEFORE_NS = 1_735_689_600_000_000_000
+"""2025-01-01: a wall clock that says less has not been set since the machine had no power."""
+
 PURGE = "purge"
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 
@@ -97,8 +100,16 @@ class Room:
         return freed > 0
 
     def purge_old(self) -> None:
-        """Purge evidence past its age whose hits are all proven and that nothing holds; forget old repeats' keys."""
-        before = self.clock.now().wall_ns - self.keep_ns
+        """Purge evidence past its age whose hits are all proven and that nothing holds; forget old repeats' keys.
+
+        Age counts by a clock that has been set: what was kept before it was is as old as the moment in which it was.
+        """
+        now = self.clock.now().wall_ns
+        if now < NEVER_BEFORE_NS:
+            return
+        before = now - self.keep_ns
+        self.db.execute("UPDATE evidence SET created_ns=? WHERE created_ns < ?", (now, NEVER_BEFORE_NS))
+        self.db.execute("UPDATE seen SET at_ns=? WHERE at_ns < ?", (now, NEVER_BEFORE_NS))
         self._purge("age", f"AND e.created_ns < {before:d} ORDER BY e.created_ns LIMIT 256")
         self.db.execute(
             "DELETE FROM seen WHERE (device, key) IN (SELECT device, key FROM seen WHERE at_ns < ? LIMIT 1000)",
