@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 MINUTES = 60
-_NS = 60_000_000_000
+MINUTE_NS = 60_000_000_000
 
 
 class Pulse:
@@ -25,7 +25,7 @@ class Pulse:
         return list(self._turn(device, now_ns))
 
     def _turn(self, device: str, now_ns: int) -> deque[int]:
-        minute = now_ns // _NS
+        minute = now_ns // MINUTE_NS
         counts = self._counts.setdefault(device, deque([0] * MINUTES, maxlen=MINUTES))
         passed = max(0, minute - self._minute.setdefault(device, minute))
         counts.extend([0] * min(passed, MINUTES))

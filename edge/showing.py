@@ -21,7 +21,7 @@ from edge.judge import Judge
 from edge.lane.signs import is_of_person
 from edge.messages import Health
 from edge.nouns import Hit, ThreatReport
-from edge.pulse import Pulse
+from edge.pulse import MINUTE_NS, Pulse
 from edge.supervisor.supervisor import Supervisor
 from edge.watch import JudgeWatch
 from inference import picture
@@ -84,7 +84,7 @@ class Showing:
     def state(self) -> dict[str, Any]:
         """Return the state of everything, for a program."""
         who = self.config.appliance
-        on_trial = trial.read(self.config.folder)
+        now, on_trial = self.clock.now(), trial.read(self.config.folder)
         return {
             "appliance": {"site": who.site, "lane": who.lane, "id": who.id, "stream": who.stream},
             "software": __version__,
@@ -96,6 +96,7 @@ class Showing:
                 "connected": self.courier.connected,
                 "error": self.courier.last_error,
             },
+            "minute_s": now.monotonic_ns % MINUTE_NS / 1e9,
             "devices": [self._device(device) for device in self.config.devices],
             "models": [{"name": m.name, "version": m.version, "sha256": m.sha256} for m in self.judge.models],
             "trials": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ async def serve(sock: socket.socket, listening: socket.socket, place: Place) -> 
     feed = Feed()
     core = Core(sock, feed)
     shelf = Shelf(place.data_dir, place.config)
-    page = guarded(application(feed, core, shelf), place.web, place.web.users_file, audit=core.sign)
+    page = guarded(application(feed, core, shelf, time.time_ns), place.web, place.web.users_file, audit=core.sign)
     server = _Server(uvicorn.Config(page, **_OPTIONS, **server_options(place.web)))
     core.open()
     core.hello(url_of(listening, tls=bool(place.web.cert_file)))

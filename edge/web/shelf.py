@@ -9,14 +9,18 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from drivers.clock import rfc3339
 from drivers.errors import StoreError
+from edge import codes
+from edge.commands.redact import redacted_line
 from edge.dispositions import KIND
+from edge.figures import outcomes
 from edge.ledger.store import FILE, connect_read_only
+from edge.trial import toml_files
 
 STATES = {
     "queued": "h.received_ns IS NULL AND h.sent_ns IS NULL",
@@ -28,17 +32,9 @@ _LAST = (
     " e.path, e.media_type, e.purged_ns FROM hit h LEFT JOIN evidence e ON e.sha256 = h.evidence"
     " WHERE NOT EXISTS (SELECT 1 FROM hit n WHERE n.hit_id = h.hit_id AND n.rev > h.rev)"
 )
+MAX_OUTCOMES = 20_000
 SCANNED = 2000
 """Rows that one request reads at most: the page asks again from where it stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A hit's evidence: where it lies, what it is; the boxes that were found in it."""
-
-    path: Path
-    media_type: str
-    data: dict[str, Any]
 
 
 class Shelf:
@@ -94,6 +90,41 @@ class Shelf:
         for hit in found:
             hit["outcome"] = said.get(hit["hit_id"])
         return {"hits": found[:limit], "next": found[limit - 1]["seq"] if len(found) > limit else None}
+
+    def hit(self, hit_id: str) -> dict[str, Any] | None:
+        """Return a hit with what was done about it, None where the page knows of none."""
+        with self._open() as db:
+            row = db.execute(f"{_LAST} AND h.hit_id=?", (hit_id,)).fetchone()
+            if row is None or (found := _hit(row)).pop("covert"):
+                return None
+            rows = db.execute("SELECT at_ns, kind, body FROM act WHERE hit_id=? ORDER BY number", (hit_id,)).fetchall()
+        acts = [{"at": rfc3339(at), "kind": kind, **_act(json.loads(body))} for at, kind, body in rows]
+        return found | {"acts": acts, "outcome": next((a["outcome"] for a in acts[::-1] if a["outcome"]), None)}
+
+    def found(self, since_ns: int, until_ns: int) -> dict[str, list[tuple[float, bool]]]:
+        """Return by device, of the hits that somebody searched, the score and whether there was a find."""
+        known: dict[str, list[tuple[float, bool]]] = {}
+        for hit in islice(outcomes(self.data_dir, since_ns, until_ns), MAX_OUTCOMES):
+            score, searched = hit.data.get("score"), hit.word in codes.CONFIRMED | codes.FOUND_NOTHING
+            if score is not None and searched and not hit.exercise and not hit.data.get("covert"):
+                known.setdefault(hit.data["device"], []).append((score, hit.word in codes.CONFIRMED))
+        return known
+
+    def reply(self, transaction: str) -> dict[str, Any] | None:
+        """Return what was answered last to an order, None where nothing was."""
+        with self._open() as db:
+            row = db.execute("SELECT answer FROM command WHERE transaction_id=?", (transaction,)).fetchone()
+        return json.loads(row[0]) if row and row[0] else None
+
+    def files(self, masked: bool) -> dict[str, str]:
+        """Return the configuration's files, `masked` without what may be secret. Raises ConfigError."""
+        files = {name: text.decode(errors="replace") for name, text in sorted(toml_files(self.config).items())}
+        return {name: redacted_line(text) for name, text in files.items()} if masked else files
+
+
+def _act(body: dict[str, Any]) -> dict[str, Any]:
+    """Return of what was done about a hit only what a technician needs: no officer, no note."""
+    return {"by": body.get("by"), "outcome": body.get("outcome")}
 
 
 def _hit(row: tuple[Any, ...]) -> dict[str, Any]:
