@@ -318,6 +318,14 @@ class ProbeReport:
         return cls(False, (*steps, str(error)), code=error.code, mend=mend, **more)
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something suspicious in a driver's settings: the path of the key below `[settings]`, and what is odd about it."""
+
+    key: tuple[str | int, ...]
+    said: str
+
+
 class Settings(BaseModel):
     """A driver's `[settings]`; unknown keys are errors, every key has a description."""
 
@@ -326,6 +334,10 @@ class Settings(BaseModel):
     def outputs(self) -> frozenset[str]:
         """Return the names of the outputs (lamp, buzzer, contact) that a signal may drive; most devices have none."""
         return frozenset()
+
+    def doubts(self) -> Iterable[Doubt]:
+        """Return what may be written so and is rarely meant, such as a poll faster than the line can carry."""
+        return ()
 
 
 class Driver(ABC):

@@ -25,6 +25,7 @@ from edge import __version__, support
 from edge.commands.redact import MARKS, redacted, without_numbers, without_persons
 from edge.config import load
 from edge.config.model import Config
+from edge.config.suspicious import examine_closely
 from edge.discretion import Discretion
 from edge.doctor import examine_box
 
@@ -86,7 +87,7 @@ class Written:
 
 def gather(folder: Path, log: Path | None = None) -> Iterator[Member]:
     """Yield the archive's files, each as soon as it is known; `log` is a file with the appliance's log."""
-    found = load.examine(folder)
+    found = examine_closely(folder)
     discretion = Discretion.of(folder)
 
     def table(name: str, about: str, ask: Callable[[], Any]) -> Member:

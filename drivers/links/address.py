@@ -26,6 +26,10 @@ class Line:
     bits: int = 8
     stop: int = 1
 
+    def takes_s(self, characters: float) -> float:
+        """Return how long so many characters take on the line: each with a start bit, its parity and its stop bits."""
+        return characters * (1 + self.bits + (self.parity is not Parity.NONE) + self.stop) / self.baud
+
 
 @dataclass(frozen=True, slots=True)
 class SerialAddress:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
@@ -11,10 +10,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from drivers import profiles
-from drivers.contract import Settings
+from drivers.contract import Doubt, Settings
 from drivers.errors import ConfigError
 from drivers.links.address import SerialAddress, TcpAddress, address
-from drivers.modbus.codec import Block, plan
+from drivers.modbus import pace
+from drivers.modbus.codec import plan
+from drivers.modbus.pace import UnitPlan
 from drivers.modbus.points import Alarm, Point, PointType, Table, WordOrder
 from drivers.modbus.profiles import MAX_POINTS, BlockSpec, Profile, check_points
 
@@ -35,22 +36,6 @@ def _known(profile: str | Profile) -> str | Profile:
 
 
 _ProfileKey: TypeAlias = Annotated[str | Profile, AfterValidator(_known)]
-
-
-@dataclass(frozen=True, slots=True)
-class UnitPlan:
-    """One unit and what is read of it; `name` is "" where the device has but one."""
-
-    name: str
-    unit: int
-    poll_ms: int
-    item_type: str | None
-    blocks: tuple[Block, ...]
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """All its points."""
-        return tuple(chain.from_iterable(block.points for block in self.blocks))
 
 
 class _Read(Settings):
@@ -155,6 +140,11 @@ class ModbusSettings(_Read):
     def outputs(self) -> frozenset[str]:
         """Return the names of the points that may be written."""
         return frozenset(point.name for plan in self.plans() for point in plan.points if point.writable)
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """See `Settings.doubts`: what is asked of a serial line faster than it can carry it."""
+        where = endpoint(self.url)
+        return tuple(pace.doubts(self.plans(), where.line)) if isinstance(where, SerialAddress) else ()
 
     def plans(self) -> tuple[UnitPlan, ...]:
         """Return what is read, unit by unit; raises ValueError where points do not fit together."""

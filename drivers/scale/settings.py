@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from pydantic import Field, field_validator
 
-from drivers.contract import Category, Settings, Severity
+from drivers.contract import Category, Doubt, Settings, Severity
+from drivers.links.address import SerialAddress
 from drivers.links.serial import address
 
 
@@ -16,6 +17,11 @@ class Protocol(StrEnum):
     SICS = "sics"
     TOLEDO = "toledo"
     NCI = "nci"
+
+
+#: A question for the weight and its answer, in characters: SI CR LF, and S S, ten of weight, unit, CR LF; W CR, and
+#: LF, weight and unit, CR, status, ETX. Toledo's scales talk unasked.
+_ASKED = {Protocol.SICS: 4 + 18, Protocol.NCI: 2 + 16}
 
 
 class ScaleSettings(Settings):
@@ -46,3 +52,14 @@ class ScaleSettings(Settings):
     def _known_url(cls, url: str) -> str:
         address(url)
         return url
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """See `Settings.doubts`: a scale that is asked faster than its line carries the answers."""
+        where = address(self.url)
+        if not isinstance(where, SerialAddress) or self.protocol not in _ASKED:
+            return ()
+        baud, least_ms = where.line.baud, where.line.takes_s(_ASKED[self.protocol]) * 1000
+        if least_ms <= self.poll_ms:
+            return ()
+        said = f"an answer takes at least {least_ms:.0f} ms at {baud} baud: every {self.poll_ms} ms is too often"
+        return (Doubt(("poll_ms",), said),)

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from pydantic import Field, field_validator, model_validator
 
-from drivers.contract import Settings
+from drivers.contract import Doubt, Settings
+from drivers.links.address import Line, SerialAddress
 from drivers.links.serial import address
 
 
@@ -15,6 +16,16 @@ class Protocol(StrEnum):
 
     M100 = "m100"
     READER18 = "reader18"
+
+
+#: By family: the line as it is delivered, and the rates that a module can be set to (M100: protocol V2.1; UHFReader18:
+#: manual V2.0, command 28h).
+RATES = {
+    Protocol.M100: (115_200, (9600, 19_200, 38_400, 57_600, 115_200)),
+    Protocol.READER18: (57_600, (9600, 19_200, 38_400, 57_600, 115_200)),
+}
+#: A question for tags and the answer that names one of 96 bits, in characters.
+_ROUND = {Protocol.M100: 7 + 24, Protocol.READER18: 5 + 20}
 
 
 class UhfSerialSettings(Settings):
@@ -43,3 +54,20 @@ class UhfSerialSettings(Settings):
         if self.min_rssi_dbm is not None and self.protocol is Protocol.READER18:
             raise ValueError("min_rssi_dbm: reader18 modules do not say how strong a tag is")
         return self
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """See `Settings.doubts`: a rate that these modules do not have, or too slow a line for the poll."""
+        delivered, rates = RATES[self.protocol]
+        where = address(self.url, Line(baud=delivered))
+        if not isinstance(where, SerialAddress):
+            return ()
+        baud, found = where.line.baud, list[Doubt]()
+        if baud not in rates:
+            known = ", ".join(map(str, rates))
+            said = f"{self.protocol} modules do not have {baud} baud, but {known}; they are delivered with {delivered}"
+            found.append(Doubt(("url",), said))
+        least_ms = where.line.takes_s(_ROUND[self.protocol]) * 1000
+        if least_ms > self.poll_ms:
+            said = f"a tag takes at least {least_ms:.0f} ms at {baud} baud: every {self.poll_ms} ms is too often"
+            found.append(Doubt(("poll_ms",), said))
+        return tuple(found)

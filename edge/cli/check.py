@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from edge.cli import output
@@ -10,11 +12,19 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: jaitf-edge check --config /etc/jaitf-edge")
-def check(config: output.ConfigOption = None, json: output.JsonOption = False) -> None:
-    """Check a configuration without touching hardware: each error and warning on a line of its own."""
+def check(
+    config: output.ConfigOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 2 for warnings, too.")] = False,
+    json: output.JsonOption = False,
+) -> None:
+    """Check a configuration without touching hardware: each error and warning on a line of its own.
+
+    A warning is of what is allowed and rarely meant: it keeps nothing from starting.
+    """
     from edge.cli.app import WRONG_USE
-    from edge.config.load import examine, find
+    from edge.config.load import find
     from edge.config.problems import Problem
+    from edge.config.suspicious import examine_closely
 
     def object_of(problem: Problem) -> dict[str, str | int | None]:
         return {
@@ -27,7 +37,7 @@ def check(config: output.ConfigOption = None, json: output.JsonOption = False) -
         }
 
     folder = find(config)
-    found = examine(folder)
+    found = examine_closely(folder)
     for problem in found.problems:
         if json:
             output.json_line(object_of(problem))
@@ -41,6 +51,8 @@ def check(config: output.ConfigOption = None, json: output.JsonOption = False) -
         output.json_line({"level": "ok", "folder": str(folder), "devices": devices, "digest": found.config.digest})
     else:
         output.line(f"{folder}: ok, {counted(devices, 'device')}, {counted(len(found.warnings), 'warning')}")
+    if strict and found.warnings:
+        raise typer.Exit(WRONG_USE)
 
 
 def counted(number: int, thing: str) -> str:

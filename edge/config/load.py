@@ -34,10 +34,11 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Examination:
-    """What a folder holds: the configuration, or None where there are errors; and every error and warning, in order."""
+    """What a folder holds: the configuration, or None where there are errors; every error and warning; the files."""
 
     config: Config | None
     problems: tuple[Problem, ...]
+    draft: Draft
 
     @property
     def errors(self) -> list[Problem]:
@@ -91,7 +92,7 @@ def examine(folder: Path) -> Examination:
             teams=worn,
             devices=tuple(device for device in configured if device),
         )
-    return Examination(config, tuple(problems))
+    return Examination(config, tuple(problems), draft)
 
 
 def _device_files(folder: Path) -> tuple[list[Path], list[Problem]]:

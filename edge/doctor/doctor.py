@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from edge.config.load import Examination, examine
+from edge.config.load import Examination
 from edge.config.model import Config
+from edge.config.suspicious import examine_closely
 from edge.doctor import box, broker, devices, server, store
 from edge.doctor.finding import Finding, fail, ok, warn
 from edge.doctor.page import page
@@ -34,7 +35,7 @@ CHECKS: dict[str, Check] = {
 
 def examine_box(folder: Path) -> Iterator[tuple[str, Finding]]:
     """Yield what each check finds, as it finds it; one that breaks is a finding too, and the others go on."""
-    found = examine(folder)
+    found = examine_closely(folder)
     for finding in configuration(folder, found):
         yield "configuration", finding
     if found.config is None:
