@@ -49,8 +49,8 @@ def doubts(plans: Sequence[UnitPlan], line: Line) -> Iterator[Doubt]:
         if own > 1:
             key = ("units", index, "poll_ms") if plan.name else ("poll_ms",)
             least_ms = sum(least_s(block, line) for block in plan.blocks) * 1000
-            said = f"all of it takes at least {least_ms:.0f} ms at {line.baud} baud: every {plan.poll_ms} ms is too often"
-            yield Doubt(key, said)
+            least = f"all of it takes at least {least_ms:.0f} ms at {line.baud} baud"
+            yield Doubt(key, f"{least}: every {plan.poll_ms} ms is too often")
             return
     if share > 1:
         said = f"the units together are asked for {share:.0%} of what the line carries at {line.baud} baud"
