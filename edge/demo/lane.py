@@ -44,6 +44,7 @@ _MOSQUITTO = """\
 listener {broker} 127.0.0.1
 allow_anonymous true
 persistence false
+set_tcp_nodelay true
 log_type error
 log_type warning
 user {user}
