@@ -33,6 +33,7 @@ from edge.courier.courier import Retained
 from edge.courier.identity import ExpiryWatch
 from edge.event import EventWriter, Identity, clock_body, model_body
 from edge.health import HealthWatch
+from edge.heartbeat import Heartbeats, feed
 from edge.intake import Intake
 from edge.judge import Judge
 from edge.lane.desk import desk
@@ -42,6 +43,7 @@ from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
 from edge.logs import Recent
 from edge.messages import Birth, DeviceBirth, DeviceMessage, Health, KeyBody, ModelBody
+from edge.notify import ServiceManager
 from edge.page import PageSide, Sources
 from edge.readings import Readings
 from edge.running import LOCK
@@ -49,6 +51,7 @@ from edge.showing import Showing
 from edge.signals import Signals
 from edge.signing import SigningKey
 from edge.standing import StandingFile
+from edge.status import status_line
 from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
 from edge.targets import Targets
@@ -60,6 +63,11 @@ HEALTH_S = 10.0
 STANDING_TICKS = 6
 STORE_WATCH_S = 0.5
 READING_S = 1.0
+RESTART_S = 300.0
+"""How long the appliance may take to start again from within: models are loaded and proven before it is ready."""
+
+BUDGETS_S = {"judge": 75.0, "intake": 75.0, "courier": 150.0, "ledger": 150.0, "health": 75.0, "store": 75.0}
+"""How long each part may go without getting on; its longest wait, and then as much again as a bad day takes."""
 
 
 class Lock:
@@ -112,11 +120,13 @@ class Appliance:
         chance: random.Random,
         ready: Callable[[], None],
         recent: Recent | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         who = config.appliance
         self.config = config
         self._clock = clock
         self._ready = ready
+        self._manager = manager or ServiceManager({})
         self._clock_watch = ClockWatch()
         self._identity = Identity(config.console.root, who.site, who.lane, who.id, who.stream)
         events = EventWriter(self._identity, self._clock_watch.state)
@@ -213,8 +223,20 @@ class Appliance:
     def _gather(self) -> Health:
         return self._health.gather(self._clock_watch.state())
 
+    def _beats(self) -> Heartbeats:
+        """Return the heartbeats, with each part told to beat."""
+        heartbeats = Heartbeats(self._clock)
+        self._beat = {name: heartbeats.part(name, budget_s) for name, budget_s in BUDGETS_S.items()}
+        for name in ("judge", "intake", "courier", "ledger"):
+            getattr(self, f"_{name}").beat = self._beat[name]
+        return heartbeats
+
+    def _status(self) -> str:
+        return status_line(self._supervisor.status, self._ledger, self._judge.blind_reason, self._courier.connected)
+
     async def run(self) -> None:
         """Run until cancelled, or until it is to start again; what was asked of the ledger by then is written."""
+        heartbeats = self._beats()
         self._ledger.start()
         self._activation.restore()
         if self._ledger.new and self._ledger.notice:
@@ -235,8 +257,10 @@ class Appliance:
                     self._console.run(),
                     self._page.run(),
                     self._until_restart(),
+                    feed(heartbeats, self._manager, self._status),
                 ):
                     group.create_task(work)
+                self._manager.ready()
                 self._ready()
         except* _StartAgain:
             log.info("starting again with another configuration")
@@ -246,6 +270,7 @@ class Appliance:
 
     async def _until_restart(self) -> None:
         await self.restarting.wait()
+        self._manager.again(RESTART_S)
         raise _StartAgain
 
     def _committed(self, hits: list[int], notes: list[tuple[int, str]]) -> None:
@@ -321,6 +346,7 @@ class Appliance:
     async def _tell_health(self) -> None:
         ticks = 0
         while True:
+            self._beat["health"]()
             await asyncio.sleep(HEALTH_S)
             health = self._gather()
             self._courier.tell("up/health", health, qos=0)
@@ -333,6 +359,7 @@ class Appliance:
         """Say at once when the store enters or leaves a bad state, to the console and on the devices that it stops."""
         seen = StoreState.OK
         while True:
+            self._beat["store"]()
             await asyncio.sleep(STORE_WATCH_S)
             state = self._ledger.state
             if state is seen:
@@ -352,12 +379,18 @@ async def serve(config: Config, ready: Callable[[], None]) -> bool:
     """
     lock = Lock(config.appliance.data_dir)
     loop = asyncio.get_running_loop()
-    recent = Recent()
+    recent, manager = Recent(), ServiceManager()
     logging.getLogger().addHandler(recent)
-    appliance = Appliance(config, SystemClock(), random.Random(), ready, recent)
+    manager.status("loading and proving the models")
+    appliance = Appliance(config, SystemClock(), random.Random(), ready, recent, manager)
     task = asyncio.create_task(appliance.run())
+
+    def stop() -> None:
+        manager.stopping()
+        task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         await task
     except asyncio.CancelledError:

@@ -63,6 +63,7 @@ class Intake:
         self.on_notice: Callable[[str, str], None] = lambda outcome, detail: log.warning("lane: %s", detail)
         """Hears what a person must know of the lane: outcome and detail."""
         self._collapse = Collapse()
+        self.beat: Callable[[], None] = lambda: None
         #: Called with each hit once it is on the disk, in the event loop.
         self.on_hit: Callable[[Hit], None] = lambda hit: None
         #: Called with each observation as it comes in; and with each scan and its verdict once they are on the disk.
@@ -207,6 +208,7 @@ class Intake:
         """
         try:
             while True:
+                self.beat()
                 await asyncio.sleep(TELL_S)
                 now_ns = self._clock.now().monotonic_ns
                 for flap in self._collapse.due(now_ns):
@@ -269,6 +271,7 @@ class Intake:
             except StoreError as error:
                 what = record.device if isinstance(record, Record) else record.what
                 log.debug("%s: a hit waits for the store: %s", what, error)
+                self.beat()  # a store that refuses is a state, and no hang
                 await asyncio.sleep(RETRY_S)
             else:
                 return

@@ -103,6 +103,7 @@ class Judge:
         self._shadowed: deque[tuple[_Waiting, Judgement, Shadow]] = deque(maxlen=MAX_SHADOWED)
         self.on_fallback: Callable[[str, str], None] = lambda device, reason: None
         self.on_blind: Callable[[str], None] = lambda reason: None
+        self.beat: Callable[[], None] = lambda: None
         self.pictures_of_clear = False
         """Whether clear scans get a thumbnail too, for a hit that another device may yet have on the same item."""
 
@@ -197,6 +198,7 @@ class Judge:
         """Judge what waits until cancelled, and prove the models on their golden pictures now and then."""
         next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
         while True:
+            self.beat()
             self._wake.clear()
             if self._watch is not None:
                 self._watch.refresh()
@@ -293,6 +295,7 @@ class Judge:
 
         Without `blinds` a deadline that is missed says nothing about the model's sight.
         """
+        self.beat()  # a model that does not come back is given up in time, which is getting on
         self._stuck = [hand for hand in self._stuck if hand.alive]
         if len(self._stuck) >= MAX_STUCK:
             return NO_ANSWER

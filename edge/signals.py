@@ -42,7 +42,8 @@ class Signals:
         for signal in self._signals:
             if switched_on(signal, hit):
                 self._until_ns[signal.name] = now_ns + int(signal.seconds * 1e9)
-                log.info("signal %s: %s at %s", signal.name, hit.hit_id, hit.device)
+                facts = {"device": hit.device, "hit_id": hit.hit_id}
+                log.info("signal %s: %s at %s", signal.name, hit.hit_id, hit.device, extra=facts)
         self._tell(now_ns)
         self._news.set()
 

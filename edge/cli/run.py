@@ -21,15 +21,15 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more, for finding a fault.")] = False,
 ) -> None:
     """Run the appliance until SIGTERM or Ctrl-C. Says `ready` once everything is under way; the log is on stderr."""
-    from edge import trial
+    import faulthandler
+
+    from edge import journal, trial
     from edge.config.load import find, load
     from edge.daemon import serve
 
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    faulthandler.enable()  # a watchdog's SIGABRT says where every thread was
+    journal.log_to("%(levelname)s %(name)s: %(message)s", "%(message)s")
+    logging.getLogger().setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     folder = find(config)
     trial.recover(folder)

@@ -69,6 +69,7 @@ class Courier:
         self.conflicts = 0
         self.last_error = ""
         self.on_down: Callable[[str, Incoming], None] = lambda kind, message: None
+        self.beat: Callable[[], None] = lambda: None
         self._console = console
         self._identity = identity
         self._ledger = ledger
@@ -128,6 +129,7 @@ class Courier:
         try:
             while True:
                 began = None
+                self.beat()
                 try:
                     limits = await self._connect()
                     began = self._clock.now().monotonic_ns
@@ -142,6 +144,7 @@ class Courier:
                         await self._link.abandon()
                 finally:
                     self.connected = False
+                self.beat()
                 fight = dropped is not None and dropped.code == TAKEN_OVER
                 now = self._clock.now().monotonic_ns
                 await asyncio.sleep(self._backoff.lost(now, began, fight=fight))
@@ -193,6 +196,7 @@ class Courier:
         self._link.subscribe(self._identity.topic("down/#"))
         self.tell_all()
         while self._lost is None:
+            self.beat()
             self._wake.clear()
             self._send(limits)
             self._write_marks()

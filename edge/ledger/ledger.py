@@ -109,7 +109,7 @@ class Ledger:
         self._marks = Mark()
         self._housekept_ns = clock.now().monotonic_ns
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
-        self.beat_ns = clock.now().monotonic_ns
+        self.beat: Callable[[], None] = lambda: None
         self.used_bytes = 0
         self.accounts = Accounts()
         self.waiting = 0
@@ -170,7 +170,7 @@ class Ledger:
         open_ = True
         while open_:
             batch, open_ = self._gather()
-            self.beat_ns = self._clock.now().monotonic_ns
+            self.beat()
             if batch or self._marks:
                 self._write(batch)
             try:

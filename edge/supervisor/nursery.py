@@ -20,6 +20,7 @@ from pathlib import Path
 from setproctitle import setproctitle
 
 from drivers import host
+from edge import journal
 
 _PR_SET_PDEATHSIG = 1
 MAX_REQUEST_BYTES = 4096
@@ -46,12 +47,16 @@ def _become(name: str, memory_bytes: int, wire: socket.socket, parent: int) -> N
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         # Where memory runs out, the kernel takes a device's process before the core.
         Path("/proc/self/oom_score_adj").write_text("500")
-        logging.getLogger().handlers[0].setFormatter(logging.Formatter(f"%(levelname)s {name}: %(message)s"))
+        _log_as(name, {"device": name})
         status = host.serve(wire)
     except BaseException:
         logging.getLogger("jaitf.device").exception("the process of %s failed to start", name)
     finally:
         os._exit(status)
+
+
+def _log_as(name: str, facts: dict[str, str]) -> None:
+    journal.log_to(f"%(levelname)s {name}: %(message)s", f"{name}: %(message)s", facts)
 
 
 def _spawn(control: socket.socket, request: dict[str, object], inherited: list[int]) -> int:
@@ -98,7 +103,8 @@ def main() -> None:
     """Serve the core over the socket whose number is the first argument, until it closes."""
     die_with_parent(int(sys.argv[2]))
     setproctitle("jaitf-edge-nursery")
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s nursery: %(message)s")
+    _log_as("nursery", {})
+    logging.getLogger().setLevel(logging.INFO)
     control = socket.socket(fileno=int(sys.argv[1]))
     # A terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; the core alone decides who ends when.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -126,7 +126,7 @@ class Supervisor:
         if not self._is_news(name, state, code):
             level = logging.DEBUG
         status.state, status.reason, status.code = state, reason, code
-        log.log(level, "%s: %s%s", name, state, f": {reason}" if reason else "")
+        log.log(level, "%s: %s%s", name, state, f": {reason}" if reason else "", extra={"device": name, "code": code})
         self._on_state(name, status)
 
     def _is_news(self, name: str, state: DeviceState, code: str) -> bool:
