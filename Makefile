@@ -1,13 +1,13 @@
 # `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench torture clean
+.PHONY: help setup demo test test-appliance lint bench torture wheel deb clean
 
 BIN := .venv/bin
 PINS := pyproject.toml constraints.txt scripts/setup tests/peers_js/package-lock.json tests/peers_mlserver/requirements.txt
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed-run ## install what is missing; afterwards .venv/bin/jaitf-edge exists
 	@echo "The environment is ready: $(BIN)/jaitf-edge"
@@ -29,6 +29,15 @@ bench: .venv/.installed-run ## measure beside floors and peers, into docs/benchm
 
 torture: .venv/.installed-test ## kills, stalls, full disks, for as long as you like: ARGS="--trials 1000 --seed 7"
 	@$(BIN)/python -m tests.torture $(ARGS)
+
+wheel: .venv/.installed-run ## the Python package, into dist/
+	@scripts/wheel
+
+deb: .venv/.installed-run ## the package for Debian 12, into dist/; ARCH=arm64 for the other architecture
+	@scripts/deb $(or $(ARCH),amd64)
+
+test-appliance: .venv/.installed-appliance ## as root: the package on a Debian 12 that boots, with systemd
+	@scripts/test-appliance $(ARGS)
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
