@@ -204,7 +204,8 @@ def _said(problem: Any, staged: Path) -> str:
 def _forbidden(now: Config, new: Config) -> Iterator[str]:
     """Yield what a configuration from afar may not change."""
     for section, key in KEPT:
-        if getattr(getattr(now, section), key) != getattr(getattr(new, section), key):
+        was = getattr(getattr(now, section), key)
+        if (_moved(was, new) if isinstance(was, Path) else was) != getattr(getattr(new, section), key):
             yield f"edge.toml: {section}.{key}: cannot be changed by command"
     if now.console.command_keys_file and new.console.command_keys_file != _moved(now.console.command_keys_file, new):
         yield "edge.toml: console.command_keys_file: cannot be changed by command"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import modelserver
+from edge import modelserver, trial
+from edge.config.load import load
 from edge.config.model import Inference
 from inference.remote.remote import Standing, Told
 from tests.core import until
@@ -76,3 +77,37 @@ def test_nothing_of_it_is_loaded_where_none_is_configured():
 def test_what_is_no_server(url):
     with pytest.raises(ValueError, match="server"):
         Inference(server=url)
+
+
+HEAD = """\
+[appliance]
+site = "lfw"
+lane = "t1-l3"
+id = "edge-01"
+data_dir = "data"
+[console]
+url = "mqtt://127.0.0.1:9"
+"""
+SERVER = '[inference]\nserver = "grpcs://pool:8001"\nserver_ca_file = "ca.pem"\n'
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "allowed"),
+    [
+        (SERVER, SERVER, True),
+        (SERVER, f"{SERVER}server_timeout_ms = 200\n", True),
+        (SERVER, "", True),
+        ("", SERVER, False),
+        (SERVER, SERVER.replace("pool", "elsewhere"), False),
+        (SERVER, SERVER.replace('server_ca_file = "ca.pem"\n', ""), False),
+        ("", '[inference]\nserver = "grpc://pool:8001"\nserver_insecure = true\n', False),
+    ],
+)
+def test_who_judges_is_never_set_by_command(tmp_path, now, then, allowed):
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "ca.pem").write_text("none")
+    (tmp_path / "devices" / "portal.toml").write_text('driver = "rpm-ascii"\n[settings]\nurl = "tcp://10.0.0.5:1"\n')
+    (tmp_path / "edge.toml").write_text(HEAD + now)
+    found = trial.stage(load(tmp_path), {"edge.toml": HEAD + then})
+    assert (found.config is not None) == allowed, found.problems
+    assert allowed or any("inference.server: cannot be changed by command" in each for each in found.problems)
