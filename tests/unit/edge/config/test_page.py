@@ -1,12 +1,16 @@
 """`[web]`: what other machines can reach needs TLS and somebody who may sign in."""
 
+import re
+import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from edge.config import page, users
 from edge.config.load import examine
 from edge.config.problems import Level
+from edge.web.guard import origin
 from tests.certs import issue
 from tests.unit.edge.config.conftest import EDGE
 
@@ -44,6 +48,16 @@ def test_beyond_loopback_with_both(folder, tmp_path):
     assert (said(path), said(path, Level.WARNING)) == ([], [])
     web = examine(path).config.web
     assert (web.cert_file, web.users_file) == (tmp_path / "page.pem", tmp_path / "users.toml")
+
+
+def test_the_certificate_of_the_documents_does(folder, tmp_path):
+    document = (Path(__file__).parents[4] / "docs" / "security.md").read_text()
+    command = re.search(r"^\$ (openssl req .*?)\n```", document, re.MULTILINE | re.DOTALL)[1]
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    users.put(tmp_path / "users.toml", "ama", user())
+    web = re.search(r"```toml\n(\[web\].*?)```", document, re.DOTALL)[1]
+    assert said(folder(EDGE + web, x=SCANNER)) == []
+    assert "lane-3.example" in origin.Names((), tmp_path / "page.pem")
 
 
 def test_on_loopback_nothing_is_needed(folder):
