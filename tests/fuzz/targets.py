@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -200,6 +201,20 @@ def line_container(data: bytes) -> None:
     read(data)
 
 
+def inference_answer(data: bytes) -> None:
+    """What an inference server answers over HTTP: two bytes of the JSON's length, which come in a header, then it."""
+    from inference.remote import codec
+    from inference.remote.belief import Described, check_answer
+
+    for read in (codec.server_said, codec.model_said):
+        with contextlib.suppress(ProtocolError):
+            read(data[2:])
+    found = codec.answer(data[2:], int.from_bytes(data[:2], "big") or None)
+    check_answer(found, {"logits": Described("float32", (1, 2, None))})
+    values = found.outputs["logits"]
+    assert math.isfinite(float(values.sum(dtype="float64"))) and values.shape[:2] == (1, 2)
+
+
 def _whole(pictures: Iterable[object]) -> None:
     for picture in pictures:
         size = picture.rows * picture.columns * picture.channels * picture.bytes_per_value  # type: ignore[attr-defined]
@@ -228,4 +243,5 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "rpm-lines": (rpm_lines, ()),
     "line-frames": (line_frames, ()),
     "line-container": (line_container, (ProtocolError,)),
+    "inference-answer": (inference_answer, (ProtocolError,)),
 }
