@@ -25,6 +25,7 @@ from benchmarks.harness import ROOT, Row, machine
 GROUPS: dict[str, tuple[str, float]] = {
     "modbus": ("a register's change until the hit, beside the ThingsBoard gateway", 200),
     "scan": ("a scan stored until its hit is at a subscriber, beside bare ONNX Runtime", 150),
+    "lane": ("a six-device lane: memory, processor at rest, scans a second", 260),
     "ledger": ("hits committed beside bare SQLite, a backlog drained beside bare paho", 300),
 }
 LONG_FACTOR = 12

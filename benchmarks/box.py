@@ -173,7 +173,7 @@ def by_process(pid: int) -> dict[str, float]:
     root, found = psutil.Process(pid), {}
     for process in (root, *root.children(recursive=True)):
         with contextlib.suppress(psutil.Error, OSError):
-            title = " ".join(process.cmdline())
+            title = " ".join(process.cmdline()).strip()
             name = title if title.startswith("jaitf-edge-") else "core"
             found[name] = round(_pss(process.pid) / 1e6, 1)
     return found

@@ -79,6 +79,11 @@ class Ears:
             self.heard.append(heard)
             self._came.notify_all()
 
+    def forget(self) -> None:
+        """Keep nothing of what comes from now on, nor of what came."""
+        self._keep = False
+        self.heard.clear()
+
     def wait(self, wanted: Callable[[Heard], bool], deadline_s: float, after: int = 0) -> Heard:
         """Return the first message from number `after` on that is wanted. Raises Missing."""
         ends = time.monotonic() + deadline_s

@@ -17,17 +17,24 @@ GROUP = "jaitf_edge.drivers"
 
 
 @cache
-def available() -> dict[str, DriverInfo]:
-    """Return every driver by name; a third party's driver may not take a built-in name.
-
-    Raises ConfigError where an entry point does not lead to a DriverInfo or its name is taken.
-    """
+def built_in() -> dict[str, DriverInfo]:
+    """Return the drivers of the folders beside this file, by name."""
     found: dict[str, DriverInfo] = {}
     for module in pkgutil.iter_modules(drivers.__path__):
         if module.ispkg:
             info = getattr(importlib.import_module(f"drivers.{module.name}"), "DRIVER", None)
             if isinstance(info, DriverInfo):
                 found[info.name] = info
+    return found
+
+
+@cache
+def available() -> dict[str, DriverInfo]:
+    """Return every driver by name; a third party's driver may not take a built-in name.
+
+    Raises ConfigError where an entry point does not lead to a DriverInfo or its name is taken.
+    """
+    found = dict(built_in())
     for point in entry_points(group=GROUP):
         info = point.load()
         if not isinstance(info, DriverInfo):

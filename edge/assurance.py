@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from drivers.clock import Clock
 from drivers.contract import Scan
 from drivers.errors import ModelError
-from inference import Judgement, Model
+from inference import Judgement
 from inference.manifest import OperatingPoints
 from inference.rates import wilson
 
 if TYPE_CHECKING:
+    from inference import Model
     from inference.insertion import Inserted, Shot
     from inference.scanner import Scanner
 

@@ -22,10 +22,11 @@ from edge.nouns import Decision, ModelName, Threat, ThreatReport
 from edge.severity import ORDER, severity_table
 from edge.shadow import Shadow
 from edge.watch import JudgeWatch
-from inference import Judgement, Model, load, thumbnail
+from inference import Judgement, load, thumbnail
 from inference.manifest import OperatingPoints
 
 if TYPE_CHECKING:
+    from inference import Model
     from inference.remote.remote import Told
 
 T = TypeVar("T")

@@ -7,10 +7,13 @@ import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivers.clock import Clock
-from inference import Judgement, Model
+from inference import Judgement
+
+if TYPE_CHECKING:
+    from inference import Model
 
 log = logging.getLogger("jaitf.judge")
 

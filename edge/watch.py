@@ -9,14 +9,18 @@ import logging
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivers.clock import Clock
 from drivers.contract import Scan
 from edge.assurance import Assurance, Assured, Due, Trial
 from edge.calibration import Calibration, Calibrations
 from edge.drift import Drift, DriftWatch, Reference
-from inference import Judgement, Model
+from inference import Judgement
 from inference.manifest import OperatingPoints
+
+if TYPE_CHECKING:
+    from inference import Model
 
 log = logging.getLogger("jaitf.judge")
 

@@ -103,6 +103,7 @@ def _options(threads: int) -> ort.SessionOptions:
     options.intra_op_num_threads = threads or cores()
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_mem_pattern = False  # saves nothing in time here, and costs a fifth more memory
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -23,7 +23,10 @@ from edge.commands.desk import Answer, Call, Handler
 from edge.config.model import DeviceConfig, Inference
 from edge.judge import Judge
 from edge.shadow import FOLDER, Shadow
-from inference import Model, load
+from inference import load
+
+if TYPE_CHECKING:
+    from inference import Model
 
 log = logging.getLogger("jaitf.judge")
 

@@ -13,7 +13,6 @@ from drivers.clock import Clock
 from drivers.errors import StoreError
 from edge import __version__
 from edge.evidence.rows import HitRow, acts_of, revisions
-from edge.evidence.tdr import threat_detection_report
 from edge.ledger.acts import Act
 from edge.ledger.inbox import Visit, leave
 from edge.signing import SigningKey, whoami
@@ -82,6 +81,8 @@ def _files(data_dir: Path, rows: list[HitRow]) -> dict[str, bytes]:
     if last.evidence:
         original = _original(data_dir, last)
         files[f"scan/original{SUFFIXES.get(last.media_type or '', '.bin')}"] = original
+        from edge.evidence.tdr import threat_detection_report  # pydicom: for who exports, not for every appliance
+
         files["tdr.dcs"] = threat_detection_report(last, original)
     return files
 

@@ -144,10 +144,12 @@ def open_ledger(folder: Path) -> Opened:
 
 
 def _open_sound(folder: Path, path: Path) -> Opened:
-    from edge.ledger import wal  # needs numpy, which commands that only read have no use for
+    log = Path(f"{path}-wal")
+    if log.exists() and log.stat().st_size:
+        from edge.ledger import wal  # needs numpy, which a lane without pictures has no other use for
 
-    if problem := wal.damage(Path(f"{path}-wal"), PAGE_BYTES):
-        raise _Damaged(problem)
+        if problem := wal.damage(log, PAGE_BYTES):
+            raise _Damaged(problem)
     db = connect(path)
     try:
         rows = [str(row[0]) for row in db.execute("PRAGMA integrity_check(5)")]

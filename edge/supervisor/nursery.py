@@ -7,6 +7,7 @@ of the wire and a handle on the process, and tells of exits. It dies with the co
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from drivers import host
+from drivers import host, registry
 from edge import journal
 
 _PR_SET_PDEATHSIG = 1
@@ -99,6 +100,18 @@ def _end(living: set[int]) -> None:
         os.waitpid(pid, 0)
 
 
+def _prepare() -> None:
+    """Have in memory what every device's process needs, for all of them to share, and keep it shared.
+
+    The classes of settings are light; a driver's libraries are for its own process to load. A third party's driver is
+    not touched: what it does when it is imported is its own process's business.
+    """
+    for info in registry.built_in().values():
+        registry.settings_class(info)
+    gc.collect()
+    gc.freeze()  # else each process's collector writes to every object, and the kernel copies every page
+
+
 def main() -> None:
     """Serve the core over the socket whose number is the first argument, until it closes."""
     die_with_parent(int(sys.argv[2]))
@@ -114,6 +127,7 @@ def main() -> None:
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    _prepare()
     control.send(json.dumps({"ready": os.getpid()}).encode())
     living: set[int] = set()
     poll = select.poll()

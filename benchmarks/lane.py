@@ -1,0 +1,210 @@
+"""A six-device lane: memory and processor while nothing passes; scans a second while many do, and memory then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import box
+from benchmarks.ears import Ears, Heard, is_up
+from benchmarks.floor import Floor
+from benchmarks.harness import Bar, Row, Say, Spread, slope
+from benchmarks.scan import DEVICE
+from benchmarks.scanner import Bag, Scanner, bags
+
+IDLE_S, IDLE_SHORT_S = 20.0, 4.0
+SETTLE_S = 5.0
+KINDS = 24
+LOAD_S, LOAD_SHORT_S = 75.0, 6.0
+LONG_SCANS = 10_000
+SCANNERS = 2
+SAMPLE_S = 1.0
+WARM_UP = 150
+FLOOR_RUNS = 100
+SLOPE_MB = 0.5
+
+_MODBUS = 'driver = "modbus"\n[settings]\nurl = "tcp://127.0.0.1:{port}"\n'
+_POINT = '[[settings.points]]\nname = "walk-through"\ntable = "holding"\naddress = 0\nalarm = "on_change"\n'
+_LLRP = 'driver = "llrp"\n[settings]\nurl = "tcp://127.0.0.1:{port}"\n'
+_CODES = 'driver = "codereader"\n[settings]\nurl = "tcp://127.0.0.1:{port}"\n'
+#: The lane of config/examples/passenger: what simulates each device, and its device file.
+_SERVED = {
+    "portal-1": ("counter {} counter_hz=0", _MODBUS + _POINT),
+    "body-1": ("bodyscanner {} every_s=100000", _MODBUS + 'profile = "bodyscanner-contacts"\n'),
+    "k9-1": ("tagreader {} bag_s=0 button_s=0", _LLRP),
+    "tags-1": ("tagreader {} bag_s=0 team=0", _LLRP),
+    "pass-1": ("passes {} every_s=100000", _CODES),
+}
+
+
+def rows(folder: Path, short: bool, say: Say) -> list[Row]:
+    """Return the three rows."""
+    kinds = bags(folder / "bags", 8 if short else KINDS)
+    with box.broker(folder) as broker_port, _served() as ports:
+        files = {name: text.format(port=ports[name]) for name, (_, text) in _SERVED.items()}
+        dicos = box.free_port()
+        config = box.configure(folder / "edge", broker_port, files | {"xray-1": DEVICE.format(port=dicos)})
+        heard = _Heard()
+        with Ears(broker_port, f"{box.UP}/#", on_message=heard.hear) as ears, box.appliance(config) as process:
+            for name in (*_SERVED, "xray-1"):
+                ears.wait(is_up(name), 30)
+            ears.forget()
+            idle_s = IDLE_SHORT_S if short else IDLE_S
+            say(f"six devices, nothing passes, for {idle_s:.0f} s")
+            time.sleep(SETTLE_S)
+            before = box.cost(process.pid)
+            time.sleep(idle_s)
+            after = box.cost(process.pid)
+            parts = box.by_process(process.pid)
+            load = _Load(folder, dicos, kinds, heard, process)
+            say("scans as fast as they are taken")
+            load.run(LOAD_SHORT_S if short else LOAD_S, LONG_SCANS if os.environ.get("JAITF_BENCH_LONG") else 0, say)
+    say("bare ONNX Runtime in a loop")
+    floor = Floor(kinds)
+    floor.measure(20 if short else FLOOR_RUNS)
+    return [_memory(before, parts, load), _idle(before, after), _sustained(load, floor)]
+
+
+class _Heard:
+    """Counts verdicts; keeps nothing."""
+
+    def __init__(self) -> None:
+        self.verdicts = 0
+        self.hits = 0
+
+    def hear(self, ears: Ears, heard: Heard) -> None:
+        self.verdicts += "/up/verdict/" in heard.topic
+        if "/up/hit/" in heard.topic:
+            self.hits += 1
+            start = heard.payload.find(b'"hit_id":"') + 10
+            hit_id = heard.payload[start : start + 36]
+            ears.client.publish(f"{box.DOWN}/receipt", b'{"hit_id":"%s","rev":0}' % hit_id, qos=1)
+
+
+class _Load:
+    """Scanners that store without a pause, each over an association of its own, and what the lane makes of it."""
+
+    def __init__(self, folder: Path, port: int, kinds: list[Bag], heard: _Heard, process: box.Process) -> None:
+        self.stored = 0
+        self.refused: list[int] = []
+        self.per_s = 0.0
+        self.cpu_ms = 0.0
+        self.memory: list[tuple[float, float]] = []
+        self._folder, self._port, self._kinds = folder, port, kinds
+        self._heard, self._process = heard, process
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+
+    def run(self, seconds: float, scans: int, say: Say) -> None:
+        """Store for so long, or until so many scans are through where `scans` is given."""
+        threads = [threading.Thread(target=self._scan, args=(number,), daemon=True) for number in range(SCANNERS)]
+        for thread in threads:
+            thread.start()
+        began_s, began = time.monotonic(), 0
+        cost = box.cost(self._process.pid)
+        told_s = began_s
+        while not self._done(began_s, seconds, scans):
+            time.sleep(SAMPLE_S)
+            now = box.cost(self._process.pid)
+            through = self._heard.verdicts
+            if through < WARM_UP and scans == 0 and seconds > LOAD_SHORT_S:
+                began_s, began, cost = now.at_s, through, now
+            else:
+                self.memory.append((through, now.pss_bytes / 1e6))
+            if now.at_s - told_s > 30:
+                told_s = now.at_s
+                say(f"{through} scans, {now.pss_bytes / 1e6:.0f} MB")
+        end, through = box.cost(self._process.pid), self._heard.verdicts
+        self.per_s = (through - began) / (end.at_s - began_s)
+        self.cpu_ms = 1e3 * (end.cpu_s - cost.cpu_s) / max(1, through - began)
+        self._over.set()
+        for thread in threads:
+            thread.join(30)
+
+    def _done(self, began_s: float, seconds: float, scans: int) -> bool:
+        if scans:
+            return self._heard.verdicts >= scans
+        return time.monotonic() - began_s >= seconds
+
+    def _scan(self, number: int) -> None:
+        chance, path = random.Random(number), self._folder / f"scanner-{number}.dcs"
+        with Scanner(self._port) as scanner:
+            while not self._over.is_set():
+                path.write_bytes(chance.choice(self._kinds).again(chance).data)
+                status = scanner.store(path)
+                with self._lock:
+                    self.stored += 1
+                    if status != 0:
+                        self.refused.append(status)
+
+
+@contextlib.contextmanager
+def _served() -> Iterator[dict[str, int]]:
+    """Run the simulated devices but the scanner, and yield their ports."""
+    ports = {name: box.free_port() for name in _SERVED}
+    words = [["--serve", what.format(f"127.0.0.1:{ports[name]}")] for name, (what, _) in _SERVED.items()]
+    with box.simulated("lane", *[word for pair in words for word in pair]) as (process, said):
+        ends = time.monotonic() + box.START_S
+        while len(said) < len(_SERVED):
+            if time.monotonic() > ends:
+                raise box.NotUp(f"the simulated lane is not up; it said: {process.tail()}")
+            time.sleep(0.05)
+        yield ports
+
+
+def _memory(idle: box.Cost, parts: dict[str, float], load: _Load) -> Row:
+    grown = slope(load.memory) * 1000 if len(load.memory) > 2 else 0.0
+    scans, end_mb = load.memory[-1] if load.memory else (0, idle.pss_bytes / 1e6)
+    return Row(
+        "lane",
+        "memory of a six-device lane (PSS, all processes)",
+        f"{idle.pss_bytes / 1e6:.0f} MB idle, {end_mb:.0f} MB after {scans:,.0f} scans;"
+        f" {grown:+.2f} MB per 1,000 scans",
+        "-",
+        "at most 300 MB, slope nil",
+        (
+            Bar("idle, MB", idle.pss_bytes / 1e6, 300),
+            Bar("after the scans, MB", end_mb, 300),
+            Bar("MB per 1,000 scans", grown, SLOPE_MB),
+        ),
+        "idle: "
+        + ", ".join(f"{name.removeprefix('jaitf-edge-')} {mb:.0f}" for name, mb in parts.items())
+        + f"; nil: under {SLOPE_MB} MB per 1,000 scans, of the straight line through {len(load.memory)} samples behind"
+        f" the first {WARM_UP} scans",
+        {"idle_mb": parts, "samples": load.memory},
+    )
+
+
+def _idle(before: box.Cost, after: box.Cost) -> Row:
+    share = after.share_since(before)
+    return Row(
+        "lane",
+        "processor of an idle six-device lane",
+        f"{share:.1%} of a core",
+        "-",
+        "at most 3 % of a core",
+        (Bar("share of a core", share, 0.03),),
+        "two Modbus devices are polled all the while, every 20 and every 50 ms",
+        {"share": share},
+    )
+
+
+def _sustained(load: _Load, floor: Floor) -> Row:
+    bare_per_s = 1 / Spread.of(floor.run_s).p50
+    fed_per_s = 1 / Spread.of(floor.whole_s).p50
+    return Row(
+        "lane",
+        "scans a second through the whole lane, sustained",
+        f"{load.per_s:.1f}; {load.cpu_ms:.0f} ms of processor time a scan",
+        f"bare ONNX Runtime in a loop {bare_per_s:.1f}; with preprocessing {fed_per_s:.1f}",
+        "at least 0.9 of bare",
+        (Bar("of bare", load.per_s / bare_per_s, 0.9, at_most=False),),
+        f"{load.stored:,} scans stored by {SCANNERS} scanners, {len(load.refused)} refused; scanners, broker and"
+        " subscriber share the cores with the lane, and bare ONNX Runtime has them to itself",
+        {"per_s": load.per_s, "bare_per_s": bare_per_s, "fed_per_s": fed_per_s, "cpu_ms": load.cpu_ms},
+    )
