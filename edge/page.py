@@ -252,7 +252,7 @@ class PageSide:
         """Audit who came to the page and who went; of a flood, a part."""
         if self._signs.take(self._clock.now().monotonic_ns):
             outcome = "failed" if said["deed"] in FAILED else "done"
-            detail = " ".join(filter(None, (f"from {said['address']}", said["detail"])))
+            detail = " ".join(filter(None, (said["address"] and f"from {said['address']}", said["detail"])))
             self._sources.audit(f"page {said['deed']}", outcome, detail, f"web:{said['name'] or '?'}")
 
     def _ordered(self, served: _Served, said: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from drivers.errors import ConfigError
 from drivers.fsync import sync_folder, write_whole
 from edge.config import Config
 from edge.config.load import examine
+from edge.config.problems import Level, Problem
 
 log = logging.getLogger("jaitf.core")
 
@@ -196,9 +197,11 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     sync_folder(folder)
 
 
-def _said(problem: Any, staged: Path) -> str:
+def _said(problem: Problem, staged: Path) -> str:
     where = problem.file.relative_to(staged) if problem.file.is_relative_to(staged) else problem.file.name
-    return f"{where}:{problem.line}: {problem.key}: {problem.message}"
+    level = "warning: " if problem.level is Level.WARNING else ""
+    hint = f" (did you mean {problem.hint}?)" if problem.hint else ""
+    return f"{where}:{problem.line}: {problem.key}: {level}{problem.message}{hint}"
 
 
 def _forbidden(now: Config, new: Config) -> Iterator[str]:

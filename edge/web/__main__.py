@@ -17,7 +17,7 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from edge.web import wire
+from edge.web import errand, wire
 from edge.web.serve import Place, serve
 
 _PR_SET_PDEATHSIG = 1
@@ -36,7 +36,7 @@ def _settle(parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICE)
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, errand.MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     Path("/proc/self/oom_score_adj").write_text("500")
 

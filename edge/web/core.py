@@ -46,6 +46,10 @@ class Core:
         self._send(wire.Message("sign", said))
         logged(event)
 
+    def taken(self, what: str, name: str) -> None:
+        """Have the core audit that somebody took something away."""
+        self._send(wire.Message("sign", {"deed": f"{what} taken", "name": name}))
+
     async def beat(self) -> None:
         """Say now and then, and when somebody comes or goes, that this process lives, until cancelled."""
         while True:

@@ -34,7 +34,7 @@ class Downloads:
     def __init__(self, core: Core, shelf: Shelf) -> None:
         self._core = core
         self._shelf = shelf
-        self._errands = Errands(shelf.data_dir)
+        self._errands = Errands()
 
     def routes(self) -> list[Route]:
         """Return what is answered where."""
@@ -44,7 +44,7 @@ class Downloads:
             Route("/api/hits/{hit_id}/picture.jpg", self.picture),
             Route("/evidence/{hit_id}.zip", self.evidence),
             Route("/configuration.zip", self.configuration),
-            Route("/diagnostics.json", self.diagnostics),
+            Route("/diagnostics.zip", self.diagnostics),
         ]
 
     async def table(self, request: Request) -> Response:
@@ -87,13 +87,19 @@ class Downloads:
         return await self._errand("package", request, "application/zip", _named(name))
 
     async def _errand(self, what: str, request: Request, media_type: str, headers: dict[str, str]) -> Response:
-        hit_id = request.path_params["hit_id"]
+        hit_id, who = request.path_params["hit_id"], request.scope["visitor"].name
         try:
             if await run_in_threadpool(self._shelf.hit, hit_id) is None:
                 return JSONResponse({"error": "unknown", "detail": "no such hit"}, 404)
-            brought = await self._errands.run(what, hit_id, f"web:{request.scope['visitor'].name}")
         except EdgeError as error:
-            return JSONResponse({"error": error.code, "detail": str(error)}, 503)
+            return _not_now(error)
+        return await self._brought(media_type, headers, what, str(self._shelf.data_dir), hit_id, f"web:{who}")
+
+    async def _brought(self, media_type: str, headers: dict[str, str], what: str, *given: str) -> Response:
+        try:
+            brought = await self._errands.run(what, *given)
+        except EdgeError as error:
+            return _not_now(error)
         about = {f"X-{key.capitalize()}": str(value) for key, value in brought.said.items()}
         return StreamingResponse(brought.chunks, media_type=media_type, headers=headers | about)
 
@@ -101,10 +107,11 @@ class Downloads:
         """Answer with the configuration's files in an archive; secrets are in files of their own, which stay."""
         if not _technician(request):
             return _not_yours()
+        self._core.taken("configuration", request.scope["visitor"].name)
         try:
             files = await run_in_threadpool(self._shelf.files, False)
         except EdgeError as error:
-            return JSONResponse({"error": error.code, "detail": str(error)}, 503)
+            return _not_now(error)
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, text in files.items():
@@ -112,17 +119,15 @@ class Downloads:
         return Response(out.getvalue(), media_type="application/zip", headers=_named("configuration.zip"))
 
     async def diagnostics(self, request: Request) -> Response:
-        """Answer with what the appliance knows of itself, without secrets."""
+        """Answer with the archive for support, which has no secrets, pictures or persons in it."""
         if not _technician(request):
             return _not_yours()
-        try:
-            reply = await self._core.order("diagnostics", request.scope["visitor"].name, {})
-        except TimeoutError:
-            return JSONResponse({"error": "no-answer", "detail": "no answer yet"}, 504)
-        if reply["status"] != "done":
-            return JSONResponse({"error": reply["code"], "detail": reply["detail"]}, 503)
-        text = json.dumps(reply["result"], indent=1)
-        return Response(text, media_type="application/json", headers=_named("diagnostics.json"))
+        self._core.taken("diagnostics", request.scope["visitor"].name)
+        return await self._brought("application/zip", _named("diagnostics.zip"), "diagnostics", str(self._shelf.config))
+
+
+def _not_now(error: EdgeError) -> Response:
+    return JSONResponse({"error": error.code, "detail": str(error)}, 503)
 
 
 def _technician(request: Request) -> bool:

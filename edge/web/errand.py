@@ -1,7 +1,8 @@
 """An errand of the page's: what needs OpenCV, pydicom or much memory, in a process that lives for it alone.
 
-`python -m edge.web.errand picture|package DATA_DIR HIT_ID WHO` writes a line of JSON and then bytes to standard output,
-or one line to standard error and ends with 1. That somebody saw or took evidence is on the disk before the first byte.
+`python -m edge.web.errand picture|package DATA_DIR HIT_ID WHO`, or `diagnostics CONFIG`, writes a line of JSON and then
+bytes to standard output, or one line to standard error and ends with 1. That somebody saw or took evidence is on the
+disk before the first byte.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import json
 import os
 import resource
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +44,11 @@ class Brought:
 class Errands:
     """Runs them one after the other; a few may wait. What a visitor asks for costs no more than one process."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+    def __init__(self) -> None:
         self._one = asyncio.Semaphore(1)
         self._waiting = 0
 
-    async def run(self, what: str, hit_id: str, who: str) -> Brought:
+    async def run(self, what: str, *given: str) -> Brought:
         """Return what an errand brings; its bytes must be read to their end. Raises StoreError with its reason."""
         if self._waiting >= MAX_WAITING:
             raise StoreError("others are being served: try again")
@@ -57,14 +58,14 @@ class Errands:
         finally:
             self._waiting -= 1
         try:
-            return await self._started(what, hit_id, who)
+            return await self._started(what, *given)
         except BaseException:
             self._one.release()
             raise
 
-    async def _started(self, what: str, hit_id: str, who: str) -> Brought:
+    async def _started(self, what: str, *given: str) -> Brought:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "edge.web.errand", what, str(self._data_dir), hit_id, who),
+            *(sys.executable, "-m", "edge.web.errand", what, *given),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -100,25 +101,26 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _package(data_dir: Path, hit_id: str, who: str) -> tuple[dict[str, Any], bytes]:
+def _package(data_dir: str, hit_id: str, who: str) -> tuple[dict[str, Any], bytes]:
     """Return a hit's evidence package, noted as taken."""
     from edge.evidence.export import packed
     from edge.ledger.inbox import Visit, leave
 
     clock = SystemClock()
-    manifest, package = packed(data_dir, hit_id, clock, who)
+    manifest, package = packed(Path(data_dir), hit_id, clock, who)
     about = {"sha256": hashlib.sha256(package).hexdigest(), "file": f"{hit_id}.zip"}
-    leave(data_dir, Visit(kind="export", at=clock.now().rfc3339(), by=who, hit_id=hit_id, about=about))
+    leave(Path(data_dir), Visit(kind="export", at=clock.now().rfc3339(), by=who, hit_id=hit_id, about=about))
     return {"files": len(manifest["files"]), "bytes": len(package)}, package
 
 
-def _picture(data_dir: Path, hit_id: str, who: str) -> tuple[dict[str, Any], bytes]:
+def _picture(place: str, hit_id: str, who: str) -> tuple[dict[str, Any], bytes]:
     """Return the view that a hit was found in, out of its evidence, noted as seen. Of persons there is none."""
     from drivers.folder import codec
     from edge.evidence.rows import revisions
     from edge.ledger.inbox import Visit, leave
     from inference import picture
 
+    data_dir = Path(place)
     row, clock = revisions(data_dir, hit_id)[-1], SystemClock()
     data = json.loads(row.payload)["data"]
     if data["item"].get("type") == "PERSON":
@@ -140,7 +142,21 @@ def _picture(data_dir: Path, hit_id: str, who: str) -> tuple[dict[str, Any], byt
     return {"rows": rows, "columns": columns, "view": view}, jpeg
 
 
-_KINDS = {"picture": _picture, "package": _package}
+def _diagnostics(config: str) -> tuple[dict[str, Any], bytes]:
+    """Return the archive that `jaitf-edge diagnostics` writes."""
+    from edge.diagnostics import gather, write
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "diagnostics.zip"
+        members = list(write(gather(Path(config)), out))
+        return {"files": len(members)}, out.read_bytes()
+
+
+_KINDS: dict[str, Callable[..., tuple[dict[str, Any], bytes]]] = {
+    "picture": _picture,
+    "package": _package,
+    "diagnostics": _diagnostics,
+}
 
 
 def main() -> None:
@@ -149,9 +165,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    what, data_dir, hit_id, who = sys.argv[1:]
     try:
-        said, data = _KINDS[what](Path(data_dir), hit_id, who)
+        said, data = _KINDS[sys.argv[1]](*sys.argv[2:])
     except EdgeError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)

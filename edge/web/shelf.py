@@ -17,6 +17,7 @@ from drivers.clock import rfc3339
 from drivers.errors import StoreError
 from edge import codes
 from edge.commands.redact import redacted_line
+from edge.config.load import TEAMS
 from edge.dispositions import KIND
 from edge.figures import outcomes
 from edge.ledger.store import FILE, connect_read_only
@@ -117,9 +118,11 @@ class Shelf:
         return json.loads(row[0]) if row and row[0] else None
 
     def files(self, masked: bool) -> dict[str, str]:
-        """Return the configuration's files, `masked` without what may be secret. Raises ConfigError."""
+        """Return the configuration's files, `masked` without what is secret or a person's. Raises ConfigError."""
         files = {name: text.decode(errors="replace") for name, text in sorted(toml_files(self.config).items())}
-        return {name: redacted_line(text) for name, text in files.items()} if masked else files
+        if not masked:
+            return files
+        return {name: redacted_line(text) for name, text in files.items() if name != TEAMS}
 
 
 def _act(body: dict[str, Any]) -> dict[str, Any]:

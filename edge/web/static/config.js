@@ -72,7 +72,7 @@ function problem(each) {
   const match = PROBLEM.exec(each);
   if (!match) return h("li", {}, each);
   const [, name, line, rest] = match;
-  (marks[name] ??= []).push(Number(line));
+  if (!rest.includes(": warning: ")) (marks[name] ??= []).push(Number(line));
   return h("li", {}, h("button", { type: "button", class: "at", onclick: () => at(name, Number(line)) }, `${name}:${line}`), rest);
 }
 
