@@ -13,10 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from drivers.errors import EdgeError
 from edge.web.core import Core
-from edge.web.errand import Errands
+from edge.web.errand import Brought, Errands
 from edge.web.guard import Role
 from edge.web.shelf import Shelf
 
@@ -101,7 +102,7 @@ class Downloads:
         except EdgeError as error:
             return _not_now(error)
         about = {f"X-{key.capitalize()}": str(value) for key, value in brought.said.items()}
-        return StreamingResponse(brought.chunks, media_type=media_type, headers=headers | about)
+        return Delivery(brought, media_type, headers | about)
 
     async def configuration(self, request: Request) -> Response:
         """Answer with the configuration's files in an archive; secrets are in files of their own, which stay."""
@@ -128,6 +129,24 @@ class Downloads:
 
 def _not_now(error: EdgeError) -> Response:
     return JSONResponse({"error": error.code, "detail": str(error)}, 503)
+
+
+class Delivery(StreamingResponse):
+    """An answer with what an errand brought.
+
+    A visitor who goes before the first byte leaves the chunks unread, and what is never begun has no end of its own.
+    """
+
+    def __init__(self, brought: Brought, media_type: str, headers: dict[str, str]) -> None:
+        super().__init__(brought.chunks, media_type=media_type, headers=headers)
+        self._close = brought.close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and end the errand whatever becomes of that."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._close()
 
 
 def _technician(request: Request) -> bool:

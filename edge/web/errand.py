@@ -15,7 +15,7 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,11 @@ PICTURE_BYTES = 192 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What an errand brought: what it says of it, and the bytes as they come."""
+    """What an errand brought: what it says of it, and the bytes as they come; `close` must be called in any case."""
 
     said: dict[str, Any]
     chunks: AsyncIterator[bytes]
+    close: Callable[[], Awaitable[None]]
 
 
 class Errands:
@@ -49,7 +50,7 @@ class Errands:
         self._waiting = 0
 
     async def run(self, what: str, *given: str) -> Brought:
-        """Return what an errand brings; its bytes must be read to their end. Raises StoreError with its reason."""
+        """Return what an errand brings. Raises StoreError with its reason."""
         if self._waiting >= MAX_WAITING:
             raise StoreError("others are being served: try again")
         self._waiting += 1
@@ -82,17 +83,25 @@ class Errands:
             if isinstance(error, TimeoutError):
                 raise StoreError("it took too long") from None
             raise
-        return Brought(json.loads(head), self._chunks(process))
+        closed = False
 
-    async def _chunks(self, process: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
-        assert process.stdout is not None
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                while chunk := await process.stdout.read(CHUNK_BYTES):
-                    yield chunk
-        finally:
-            self._one.release()
-            await _end(process)
+        async def close() -> None:
+            nonlocal closed
+            if not closed:
+                closed = True
+                self._one.release()
+                await _end(process)
+
+        return Brought(json.loads(head), _chunks(process.stdout, close), close)
+
+
+async def _chunks(stdout: asyncio.StreamReader, close: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while chunk := await stdout.read(CHUNK_BYTES):
+                yield chunk
+    finally:
+        await close()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
