@@ -121,7 +121,7 @@ class PageSide:
         """Keep the page's process running until cancelled; then end it."""
         address = listen.parse(self._config.web.listen)
         if address is None:
-            self._state, self._reason = "off", "web.listen is empty"
+            self._state, self._reason = "off", self._config.page_off or "web.listen is empty"
             return
         wait_s = FIRST_WAIT_S
         while True:

@@ -99,15 +99,17 @@ def stage(config: Config, changes: Mapping[str, str | None]) -> Staged:
     problems = [_said(problem, staged) for problem in found.problems]
     if found.config is not None:
         problems += _forbidden(config, found.config)
-    refused = found.config is None or bool(list(_forbidden(config, found.config)))
+    refused = found.config is None or bool(found.errors) or bool(list(_forbidden(config, found.config)))
     return Staged(None if refused else found.config, tuple(problems))
 
 
 def staged(config: Config) -> Config | None:
     """Return the configuration that is staged, None where there is none, or it will not do any more."""
     folder = config.folder / FOLDER / "staged"
-    found = examine(folder).config if folder.exists() else None
-    return found if found is not None and not list(_forbidden(config, found)) else None
+    found = examine(folder) if folder.exists() else None
+    if found is None or found.config is None or found.errors:
+        return None
+    return found.config if not list(_forbidden(config, found.config)) else None
 
 
 def begin(config: Config, state: State) -> None:

@@ -43,7 +43,7 @@ def check(
             output.json_line(object_of(problem))
         else:
             output.line(str(problem))
-    if found.config is None:
+    if found.config is None or found.errors:
         output.note(f"{folder}: {counted(len(found.errors), 'error')}, {counted(len(found.warnings), 'warning')}")
         raise typer.Exit(WRONG_USE)
     devices = len(found.config.devices)

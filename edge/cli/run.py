@@ -35,6 +35,8 @@ def run(
     trial.recover(folder)
     loaded = load(folder)
     who = loaded.appliance
+    if loaded.page_off:
+        logging.getLogger("jaitf.core").error("there is no page: %s", loaded.page_off)
 
     def ready() -> None:
         logging.getLogger("jaitf.core").info("ready: %s/%s, %d devices", who.site, who.id, len(loaded.devices))

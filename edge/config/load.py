@@ -18,7 +18,7 @@ from edge.config.included import with_profiles
 from edge.config.lane import TeamsToml
 from edge.config.lane_rules import LANE_RULES
 from edge.config.model import Config, DeviceConfig, DeviceToml, EdgeToml
-from edge.config.page import PAGE_RULES
+from edge.config.page import page
 from edge.config.problems import ConfigProblems, Level, Problem, TomlFile
 from edge.config.rules import RULES, Draft, driver_of, is_path, resolved
 from edge.config.wording import validate
@@ -34,7 +34,10 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Examination:
-    """What a folder holds: the configuration, or None where there are errors; every error and warning; the files."""
+    """What a folder holds: every error and warning in order, the files, and the configuration.
+
+    `config` is None where an error keeps the appliance from starting. Where errors are the page's alone it has no page.
+    """
 
     config: Config | None
     problems: tuple[Problem, ...]
@@ -42,7 +45,7 @@ class Examination:
 
     @property
     def errors(self) -> list[Problem]:
-        """What stops the appliance from starting."""
+        """What has to be mended: it keeps the appliance from starting, or its page from being served."""
         return [problem for problem in self.problems if problem.level is Level.ERROR]
 
     @property
@@ -79,16 +82,20 @@ def examine(folder: Path) -> Examination:
     configured = [_device(file, folder, digest, problems) for file in devices.values()]
     if top and edge:
         problems += signals.problems(edge, top.signals, [device for device in configured if device])
-    for rule in (*RULES, *PAGE_RULES, *LANE_RULES):
+    for rule in (*RULES, page, *LANE_RULES):
         problems += rule(draft)
     problems.sort(key=lambda problem: (problem.file != folder / "edge.toml", str(problem.file), problem.line))
     config = None
-    if top and all(problem.level is Level.WARNING for problem in problems):
+    errors = [problem for problem in problems if problem.level is Level.ERROR]
+    if top and not any(error.stops for error in errors):
         top = _resolved(top, folder)
+        if errors:
+            top = top.model_copy(update={"web": top.web.model_copy(update={"listen": ""})})
         config = Config(
             folder=folder.absolute(),
             digest=digest.hexdigest(),
             **{name: getattr(top, name) for name in EdgeToml.model_fields},
+            page_off=str(errors[0]) if errors else "",
             teams=worn,
             devices=tuple(device for device in configured if device),
         )

@@ -233,7 +233,10 @@ class DeviceConfig(BaseModel):
 
 
 class Config(BaseModel):
-    """The whole configuration, validated; `digest` is the SHA-256 of its files."""
+    """The whole configuration, validated; `digest` is the SHA-256 of its files.
+
+    `page_off` is what is wrong with `[web]`, where something is: the page is then not served, whatever it says.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -244,6 +247,7 @@ class Config(BaseModel):
     inference: Inference
     storage: Storage
     web: Web
+    page_off: str = ""
     lane: LaneToml
     signals: tuple[SignalToml, ...]
     teams: TeamsToml

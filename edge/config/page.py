@@ -1,16 +1,20 @@
-"""What `[web]` must keep to: beyond loopback nobody gets at the page without TLS and without signing in."""
+"""What `[web]` must keep to: beyond loopback nobody gets at the page without TLS and without signing in.
+
+Each is an error of `check`, and keeps the page from being served; the lane starts all the same.
+"""
 
 from __future__ import annotations
 
 import ssl
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from drivers.errors import ConfigError
 from edge.config import listen
 from edge.config.problems import Problem, TomlFile
-from edge.config.rules import Draft, Rule, loopback, resolved
+from edge.config.rules import CREDENTIALS, CREDENTIALS_VARIABLE, Draft, loopback, missing, resolved
 from edge.config.users import USERS_FILE, Role, read
 
 
@@ -42,6 +46,16 @@ def beyond_loopback(draft: Draft) -> Iterator[Problem]:
     if not path.exists():
         said = f"other machines reach this address: somebody must be able to sign in, and there is no {path}"
         yield draft.edge.problem(at, f"{said}; `jaitf-edge web adduser NAME --role technician` makes it")
+
+
+def files(draft: Draft) -> Iterator[Problem]:
+    """Check that the files that `[web]` names are there. A list of users that is missing must not open the page."""
+    for key in ("cert_file", "key_file", "users_file"):
+        if draft.edge is not None and isinstance(text := draft.edge.value("web", key), str):
+            path = resolved(draft.folder, text)
+            credential = text.startswith(CREDENTIALS_VARIABLE) or path.is_relative_to(CREDENTIALS)
+            if said := missing(path):
+                yield draft.edge.warning(("web", key), said) if credential else draft.edge.problem(("web", key), said)
 
 
 def users(draft: Draft) -> Iterator[Problem]:
@@ -82,4 +96,8 @@ def certificate(draft: Draft) -> Iterator[Problem]:
         yield draft.edge.problem(("web", "cert_file"), f"{said}; both are PEM, belong together, and have no passphrase")
 
 
-PAGE_RULES: tuple[Rule, ...] = (beyond_loopback, users, certificate)
+def page(draft: Draft) -> Iterator[Problem]:
+    """Return all that is wrong with the page."""
+    for rule in (beyond_loopback, files, users, certificate):
+        for problem in rule(draft):
+            yield replace(problem, stops=False)

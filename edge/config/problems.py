@@ -25,7 +25,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong at one place; `hint` is what was probably meant. As text it is one line."""
+    """One thing that is wrong at one place; `hint` is what was probably meant. As text it is one line.
+
+    An error that does not stop the appliance keeps only the technician's page from being served.
+    """
 
     file: Path
     line: int
@@ -33,6 +36,7 @@ class Problem:
     message: str
     hint: str | None = None
     level: Level = Level.ERROR
+    stops: bool = True
 
     def __str__(self) -> str:
         hint = f" (did you mean {self.hint}?)" if self.hint else ""

@@ -102,12 +102,12 @@ def is_path(model: str) -> bool:
 
 
 def named_files(draft: Draft) -> Iterator[Problem]:
-    """Check that each key `*_file` names a file that is there, seen from the configuration's folder."""
+    """Check that each key `*_file` names a file that is there, seen from the configuration's folder; but the page's."""
     for file in draft.files():
         for at, text in _texts(file.data):
-            if str(at[-1]).endswith("_file"):
+            if str(at[-1]).endswith("_file") and (file is not draft.edge or at[0] != "web"):
                 path = resolved(draft.folder, text)
-                problem = _missing(path)
+                problem = missing(path)
                 if problem and (text.startswith(CREDENTIALS_VARIABLE) or path.is_relative_to(CREDENTIALS)):
                     yield file.warning(at, f"{problem}; a systemd credential is there only while the service runs")
                 elif problem:
@@ -122,7 +122,8 @@ def resolved(folder: Path, path: str | Path) -> Path:
     return folder.absolute() / text
 
 
-def _missing(path: Path) -> str | None:
+def missing(path: Path) -> str | None:
+    """Return what is wrong with a file that must be there, None where nothing is."""
     try:
         if path.is_file():
             return None

@@ -105,16 +105,22 @@ def _changing(path: Path) -> Iterator[dict[str, User]]:
 
 
 def _write(path: Path, users: Mapping[str, User]) -> None:
-    """Write the file whole or not at all: mode 600, and its folder's owner, under whom the appliance reads it."""
+    """Write the file whole or not at all, for its owner alone: mode 600.
+
+    Where root owns the configuration's folder, the service gets at it by the folder's group: then the group may read,
+    mode 640. A list that the service itself cannot change is the safer one.
+    """
     part: str | None = None
     try:
         handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 600
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(_text(users))
             file.flush()
-            owner = path.stat() if path.exists() else path.parent.stat()
             if os.geteuid() == 0:
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                folder = path.parent.stat()
+                os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
+                if folder.st_uid == 0 and folder.st_gid != 0:
+                    os.fchmod(file.fileno(), 0o640)
             os.fsync(file.fileno())
         Path(part).replace(path)
         part = None

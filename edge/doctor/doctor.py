@@ -56,6 +56,6 @@ def configuration(folder: Path, found: Examination) -> Iterator[Finding]:
         yield fail(text, hint) if problem in found.errors else warn(text, hint)
     if found.config is None:
         yield fail("nothing else can be checked before the configuration is right", "mend the lines above")
-    else:
+    elif not found.errors:
         count = len(found.config.devices)
         yield ok(f"{folder}: {count} device{'' if count == 1 else 's'}")

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from edge.config.model import Config
 from edge.config.users import read
 from edge.doctor.broker import certificate, pair
-from edge.doctor.finding import Finding, ok
+from edge.doctor.finding import Finding, fail, ok
 
 
 def page(config: Config) -> Iterator[Finding]:
     """Say who gets at the page and how; `check` has said already what keeps it from being served."""
     web = config.web
     if not web.listen:
-        yield ok("switched off: web.listen is empty")
+        off = fail("it is not served", "mend what is said of [web]; the lane goes on without")
+        yield off if config.page_off else ok("switched off: web.listen is empty")
         return
     if web.cert_file and web.key_file:
         yield certificate(web.cert_file, "ask whoever issues certificates here for it again")

@@ -17,7 +17,7 @@ from edge.config.model import Web
 from edge.web.app import application
 from edge.web.core import Core
 from edge.web.feed import Feed
-from edge.web.guard import guarded, server_options
+from edge.web.guard import follow_certificate, guarded, server_options
 from edge.web.shelf import Shelf
 
 STOP_S = 1
@@ -65,10 +65,15 @@ async def serve(sock: socket.socket, listening: socket.socket, place: Place) -> 
     core = Core(sock, feed)
     shelf = Shelf(place.data_dir, place.config)
     page = guarded(application(feed, core, shelf, time.time_ns), place.web, place.web.users_file, audit=core.sign)
-    server = _Server(uvicorn.Config(page, **_OPTIONS, **server_options(place.web)))
+    config = uvicorn.Config(page, **_OPTIONS, **server_options(place.web))
+    config.load()  # else there is no TLS context yet that a renewed certificate could be put into
+    server = _Server(config)
     core.open()
     core.hello(url_of(listening, tls=bool(place.web.cert_file)))
-    works = [asyncio.create_task(each) for each in (core.beat(), _watch(feed, shelf))]
+    works = [
+        asyncio.create_task(each)
+        for each in (core.beat(), _watch(feed, shelf), follow_certificate(place.web, config.ssl))
+    ]
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await asyncio.wait([serving, asyncio.create_task(core.lost.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -2,7 +2,7 @@
 
 from edge.config.users import Role
 from edge.web.guard.guard import guarded
-from edge.web.guard.serving import server_options
+from edge.web.guard.serving import follow_certificate, server_options
 from edge.web.guard.visitor import Deed, SignEvent, Visitor
 
-__all__ = ["Deed", "Role", "SignEvent", "Visitor", "guarded", "server_options"]
+__all__ = ["Deed", "Role", "SignEvent", "Visitor", "follow_certificate", "guarded", "server_options"]

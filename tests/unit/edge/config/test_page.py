@@ -1,5 +1,6 @@
 """`[web]`: what other machines can reach needs TLS and somebody who may sign in."""
 
+import os
 import re
 import subprocess
 from datetime import UTC, datetime
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge.config import page, users
-from edge.config.load import examine
-from edge.config.problems import Level
+from edge.config.load import examine, load
+from edge.config.problems import ConfigProblems, Level
 from edge.web.guard import origin
 from tests.certs import issue
 from tests.unit.edge.config.conftest import EDGE
@@ -126,3 +127,29 @@ def test_what_is_written_is_what_is_read(tmp_path):
     assert users.read(path)["zoe"] == user()
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["users.toml"]
+
+
+def test_what_is_wrong_with_the_page_does_not_stop_the_lane(folder):
+    loaded = load(beyond(folder))
+    assert loaded.web.listen == "" and loaded.page_off.startswith(f"{loaded.folder}/edge.toml:10: web.listen: other")
+    assert load(folder(EDGE, x=SCANNER)).page_off == ""
+    with pytest.raises(ConfigProblems):
+        load(beyond(folder, "port = 1\n"))
+
+
+@pytest.mark.parametrize("key", ["users_file", "cert_file"])
+def test_a_file_that_is_named_and_missing_closes_the_page(folder, key):
+    path = folder(EDGE + f'[web]\n{key} = "none"\nkey_file = "none"\n', x=SCANNER)
+    assert any(each.endswith(f"no such file: {path}/none".replace(f"{path}/", "")) for each in said(path))
+    assert load(path).web.listen == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize(("gid", "mode"), [(0, 0o600), (1, 0o640)])
+def test_the_service_reads_what_root_writes(tmp_path, gid, mode):
+    os.chown(tmp_path, 0, gid)
+    for name in ("ama", "kofi"):
+        users.put(tmp_path / "users.toml", name, user())
+    about = (tmp_path / "users.toml").stat()
+    assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (0, gid, mode)
+    assert len(users.read(tmp_path / "users.toml")) == 2

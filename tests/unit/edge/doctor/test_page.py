@@ -28,3 +28,9 @@ def test_with_a_certificate(configured, tmp_path, end, grade):
     assert [each.grade.value for each in findings] == [grade, "ok", "ok"]
     assert findings[-1].text.endswith("users.toml: 1 technician, 2 viewer")
     assert findings[0].mend or grade == "ok"
+
+
+def test_a_page_that_is_not_served(configured):
+    assert [each.grade.value for each in page(configured(web=""))] == ["ok"]
+    (only,) = page(configured(web="0.0.0.0:8443"))
+    assert (only.grade.value, "goes on" in only.mend) == ("fail", True)

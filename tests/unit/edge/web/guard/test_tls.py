@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from edge.config.model import Web
-from edge.web.guard import guarded, server_options
+from edge.web.guard import follow_certificate, guarded, server_options
 from tests.certs import issue
 from tests.unit.edge.web.guard.conftest import PAGE, PASSWORD
 
@@ -54,6 +54,33 @@ async def test_signing_in_over_tls(served):
         assert "server" not in (await browser.get("/")).headers
         (cookie,) = [each for each in browser.cookies.jar if each.name == "__Host-jaitf-edge"]
         assert cookie.secure
+
+
+async def test_a_renewed_certificate_is_taken_up(tmp_path):
+    cert, key = issue(tmp_path)
+    web = Web(listen="0.0.0.0:8443", cert_file=cert, key_file=key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    serving = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=context)
+    port = serving.sockets[0].getsockname()[1]
+    following = asyncio.create_task(follow_certificate(web, context, 0.01))
+
+    async def shown() -> str:
+        return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port), timeout=20)
+
+    assert await shown() == cert.read_text()
+    await asyncio.sleep(0)
+    good = cert.read_text()
+    cert.write_text("half a certif")
+    await asyncio.sleep(0.1)
+    assert await shown() == good  # the one before serves on
+    issue(tmp_path)
+    async with asyncio.timeout(30):
+        while await shown() != cert.read_text():
+            await asyncio.sleep(0.01)
+    following.cancel()
+    serving.close()
+    await serving.wait_closed()
 
 
 async def test_old_tls_and_plain_http_get_no_answer(served):
