@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-appliance lint bench torture wheel deb clean
+.PHONY: help setup demo test test-appliance lint bench torture wheel deb docs clean
 
 BIN := .venv/bin
 PINS := pyproject.toml constraints.txt scripts/setup tests/peers_js/package-lock.json tests/peers_mlserver/requirements.txt
@@ -38,6 +38,9 @@ deb: .venv/.installed-run ## the package for Debian 12, into dist/; ARCH=arm64 f
 
 test-appliance: .venv/.installed-appliance ## as root: the package on a Debian 12 that boots, with systemd
 	@scripts/test-appliance $(ARGS)
+
+docs: .venv/.installed-docs ## the documentation as pages, into .cache/site; ARGS=--serve shows them
+	@$(BIN)/python scripts/docs.py $(ARGS)
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
