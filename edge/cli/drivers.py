@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from drivers.contract import DriverInfo
 from drivers.errors import ConfigError
+from drivers.scaffold import Like
 from edge.cli import output
 
 if TYPE_CHECKING:
@@ -20,11 +22,22 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example: jaitf-edge drivers dicos\n\nExample: jaitf-edge drivers check scale")
+@app.command(
+    epilog="Example: jaitf-edge drivers dicos\n\nExample: jaitf-edge drivers check scale\n\n"
+    "Example: jaitf-edge drivers new hall-gate --like serial-lines"
+)
 def drivers(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME | check NAME", help="Explain this one; or hold it to its trials."),
+        typer.Argument(
+            metavar="NAME | check NAME | new NAME", help="Explain this one; hold it to its trials; begin a new one."
+        ),
+    ] = None,
+    like: Annotated[
+        Like | None, typer.Option("--like", help="new: what the device is like.", show_choices=True)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="new: a new folder; else jaitf-driver-NAME here.")
     ] = None,
     json: output.JsonOption = False,
 ) -> None:
@@ -32,23 +45,42 @@ def drivers(
 
     With check NAME the driver is run against its simulated peer while the wire between them is spoilt, and is graded
     by what it stands: bronze, silver, gold. It takes seconds or minutes. Exit status 1: it does not stand every trial.
+
+    With new NAME a folder is written for a driver of your own, with tests that fail and say what to write next.
     """
     from drivers import registry
 
     available = registry.available()
+    if (words or [])[:1] != ["new"] and (like or out):
+        raise typer.BadParameter("--like and --out go with new NAME")
     match words or []:
         case []:
             _list(available, json)
         # A driver may be named so: then the one word is its name.
         case ["check"] if "check" not in available:
             raise typer.BadParameter("check which driver? jaitf-edge drivers check NAME")
+        case ["new"] if "new" not in available:
+            raise typer.BadParameter("new which driver? jaitf-edge drivers new NAME --like " + " | ".join(Like))
         case [name]:
             info = _named(name, available)
             output.json_line(_object(info)) if json else _explain(info)
         case ["check", name]:
             _check(_named(name, available), json)
+        case ["new", name]:
+            _new(name, like, out, available, json)
         case _:
-            raise typer.BadParameter("one NAME, or check NAME")
+            raise typer.BadParameter("one NAME, or check NAME, or new NAME")
+
+
+def _new(name: str, like: Like | None, out: Path | None, available: Mapping[str, DriverInfo], json: bool) -> None:
+    from drivers.scaffold.make import make
+
+    if like is None:
+        raise typer.BadParameter("what is the device like? --like " + " | ".join(Like))
+    folder = out or Path(f"jaitf-driver-{name}")
+    for path in make(name, like, folder, frozenset(available)):
+        output.json_line({"file": str(path)}) if json else output.line(str(path))
+    output.note(f"now: cd {folder} && pytest -x     the tests say what to write, one step after the other")
 
 
 def _list(available: Mapping[str, DriverInfo], json: bool) -> None:
