@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from drivers.errors import UpdateError
+from drivers.fsync import write_whole
 from edge.update.hands import become
 from edge.update.places import Places
 
 DOCTOR_DEADLINE_S = 180.0
 FACTS_DEADLINE_S = 60.0
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
 GRADES = ("ok", "warn", "fail")
 
 
@@ -53,12 +58,9 @@ class Versions:
         """Return what a version says of the ledger, having it do nothing else. Raises UpdateError."""
         ran = self._ask(version, FACTS_DEADLINE_S, "update", "facts", "--config", str(self._config))
         try:
-            said = LedgerFacts(**json.loads(ran.stdout))
+            return LedgerFacts(**json.loads(ran.stdout))
         except (ValueError, TypeError):
             raise UpdateError(f"{version} does not run here: {_last_words(ran)}") from None
-        if said.version != version:
-            raise UpdateError(f"{version} says that it is {said.version}")
-        return said
 
     def doctor(self, version: str) -> list[dict[str, Any]]:
         """Return the doctor's lines. Raises UpdateError where there are none."""
@@ -75,21 +77,41 @@ class Versions:
         command = [str(self._places.versions / version / "bin" / "jaitf-edge"), *arguments]
         environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
         try:
-            return subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=deadline_s,
-                check=False,
-                env=environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                **become(self._places.user),
-            )
+            with _lent_credentials(self._places.user) as lent:
+                return subprocess.run(
+                    command,
+                    capture_output=True,
+                    text=True,
+                    timeout=deadline_s,
+                    check=False,
+                    env=environment | lent,
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    **become(self._places.user),
+                )
         except subprocess.TimeoutExpired:
             raise UpdateError(f"{' '.join(arguments[:2])} of {version}: nothing within {deadline_s:g} s") from None
         except OSError as error:
             raise UpdateError(f"{version} does not run here: {error}") from None
+
+
+@contextlib.contextmanager
+def _lent_credentials(user: str | None) -> Iterator[dict[str, str]]:
+    """Give what a child that has become `user` finds this unit's systemd credentials by: else root alone may read them.
+
+    They lie in the unit's runtime folder meanwhile, in memory, and nobody but the user can read them. Raises OSError.
+    """
+    own, runtime = os.environ.get(CREDENTIALS), os.environ.get("RUNTIME_DIRECTORY")
+    who = become(user)
+    if not own or not runtime or not who:
+        yield {CREDENTIALS: own} if own else {}
+        return
+    with tempfile.TemporaryDirectory(dir=runtime) as folder:
+        for path in Path(own).iterdir():
+            write_whole(Path(folder) / path.name, path.read_bytes(), mode=0o400)
+            os.chown(Path(folder) / path.name, who["user"], who["group"])
+        os.chown(folder, who["user"], who["group"])
+        yield {CREDENTIALS: folder}
 
 
 def _last_words(ran: subprocess.CompletedProcess[str]) -> str:
