@@ -265,6 +265,7 @@ class Appliance:
         except* _StartAgain:
             log.info("starting again with another configuration")
         finally:
+            self._watch.close()
             await self._ledger.close()
             self._reader.close()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,10 +59,13 @@ class Drift:
 
 
 class DriftWatch:
-    """Keeps the last KEPT scores of each device, of one model at a time; another model begins anew."""
+    """Keeps the last KEPT scores of each device, of one model at a time; another model begins anew.
 
-    def __init__(self) -> None:
-        self._scores: dict[str, tuple[str, deque[float]]] = {}
+    `before` are those of an earlier run.
+    """
+
+    def __init__(self, before: Mapping[str, tuple[str, Sequence[float]]] | None = None) -> None:
+        self._scores = {name: (sha256, deque(kept, maxlen=KEPT)) for name, (sha256, kept) in (before or {}).items()}
 
     def saw(self, device: str, model_sha256: str, score: float) -> None:
         """Count one judged scan."""

@@ -16,6 +16,7 @@ from drivers.contract import Scan
 from edge.assurance import Assurance, Assured, Due, Trial
 from edge.calibration import Calibration, Calibrations
 from edge.drift import Drift, DriftWatch, Reference
+from edge.scores import Keeper
 from inference import Judgement
 from inference.manifest import OperatingPoints
 
@@ -31,7 +32,8 @@ class JudgeWatch:
     def __init__(self, data_dir: Path, assurance_per_hour: float, clock: Clock, chance: random.Random) -> None:
         self.on_changed: Callable[[Calibration], None] = lambda line: None
         self._calibrations = Calibrations(data_dir)
-        self._drift = DriftWatch()
+        self._keeper = Keeper(data_dir, clock)
+        self._drift = DriftWatch(self._keeper.load())
         self._assurance = Assurance(data_dir, assurance_per_hour, clock, chance) if assurance_per_hour else None
         self._calibrations.refresh()
         self._warn()
@@ -56,6 +58,7 @@ class JudgeWatch:
         if scan.is_test or scan.incomplete:
             return
         self._drift.saw(device, model.sha256, judged.score)
+        self._keeper.keep(self.scores())
         if self._assurance is not None and not judged.alarm:
             self._assurance.offer(device, scan, model, self.points(device, model))
 
@@ -86,6 +89,10 @@ class JudgeWatch:
     def scores(self) -> dict[str, tuple[str, list[float]]]:
         """Return each device's last scores, the oldest first, with the SHA-256 of the model that gave them."""
         return {device: self._drift.scores(device) for device, _ in self._drift.devices()}
+
+    def close(self) -> None:
+        """Keep what is only in memory."""
+        self._keeper.keep(self.scores(), now=True)
 
     def trials(self) -> dict[str, list[Trial]]:
         """Return each device's last detection trials, the oldest first."""

@@ -154,7 +154,7 @@ def test_devices_are_rows_that_live_and_obey(visit: Callable[..., Page], tmp_pat
     page = visit()
     expect(page.locator("#devices li")).to_have_count(2)
     counter = page.locator("#devices li[data-key=counter-1]")
-    expect(counter).to_contain_text("up · since")
+    expect(counter).to_contain_text("up · for")
     expect(counter.locator("svg")).to_have_attribute("aria-label", "counter-1: 3 observations in the last hour")
     counter.locator("summary").click()
     counter.get_by_role("button", name="Switch off").click()
@@ -163,7 +163,7 @@ def test_devices_are_rows_that_live_and_obey(visit: Callable[..., Page], tmp_pat
     counter.locator("summary").click()
     counter.get_by_role("button", name="Switch on").click()
     page.locator("dialog button.main").click()
-    expect(counter).to_contain_text("up · since")
+    expect(counter).to_contain_text("up · for")
     shoot(page, "devices", tmp_path)
 
 

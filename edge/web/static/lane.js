@@ -3,7 +3,7 @@ import { $, h, keyed, put } from "./dom.js";
 import { live, on } from "./live.js";
 import { ask, order } from "./orders.js";
 import { heartbeat } from "./plot.js";
-import { ago, duration, number, t, word } from "./words.js";
+import { ago, duration, number, since, t, word } from "./words.js";
 import "./scan.js";
 
 const RATE_MINUTES = 5;
@@ -35,7 +35,7 @@ function update(row, device) {
   }
   row.dataset.last = device.last ?? "";
   part("lamp").className = `lamp ${device.state}`;
-  part("state").textContent = `${word("state", device.state)} · ${t("since", { time: ago(device.since) })}`;
+  part("state").textContent = `${word("state", device.state)} · ${since(device.since)}`;
   put(part("pulse"), heartbeat(device.minutes, t("pulse", { name: device.name, n: device.minutes.reduce((a, b) => a + b, 0) })));
   const per = rate(device.minutes, live.state.minute_s, live.state.health.uptime_s);
   part("per").textContent = t("per.minute", { n: number(per) });

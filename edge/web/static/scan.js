@@ -21,12 +21,15 @@ export function shot(picture, rows, columns, threats, view, threshold = 0, peak 
   for (const each of boxes) {
     const [x, y, width, height] = each.box, pad = Math.max(rows, columns) / 150, place = { x: x - pad, y: y - pad, width: width + 2 * pad, height: height + 2 * pad };
     const faint = each.score !== null && each.score < threshold;
-    svg.append(s("rect", { class: "under", ...place }), s("rect", { class: faint ? "box faint" : "box", ...place }, s("title", {}, `${each.label} ${score(each.score)}`)));
+    if (!faint) svg.append(s("rect", { class: "under", ...place }));
+    svg.append(s("rect", { class: faint ? "box faint" : "box", ...place }, s("title", {}, `${each.label} ${score(each.score)}`)));
   }
   if (drawn) {
     const canvas = h("canvas", { width: picture.width, height: picture.height });
     canvas.getContext("2d").drawImage(picture, 0, 0);
-    return h("div", { class: "stack" }, canvas, svg);
+    const stack = h("div", { class: "stack" }, canvas, svg);
+    stack.style.maxWidth = `${(60 * columns) / rows}vh`; // a tall bag is not taller than the screen
+    return stack;
   }
   if (peak && !boxes.length) svg.append(s("circle", { class: "peak", cx: peak[0], cy: peak[1], r: Math.max(rows, columns) / 40 }, s("title", {}, t("shot.peak"))));
   return svg;

@@ -33,7 +33,9 @@ export function duration(seconds) {
 // The appliance's clock less the browser's, so that "ago" is right on a laptop whose clock is not.
 let aheadMs = 0;
 export function setClock(iso) { aheadMs = Date.parse(iso) - Date.now(); }
-export const ago = (iso) => t("ago", { time: duration(Math.max(0, (Date.now() + aheadMs - Date.parse(iso)) / 1000)) });
+const age = (iso) => duration(Math.max(0, (Date.now() + aheadMs - Date.parse(iso)) / 1000));
+export const ago = (iso) => t("ago", { time: age(iso) });
+export const since = (iso) => t("since", { time: age(iso) });
 const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const date = new Intl.DateTimeFormat(lang, { dateStyle: "short", timeStyle: "medium", hourCycle: "h23" });
 export const time = (iso) => {

@@ -1,0 +1,123 @@
+"""What the page answers, and to whom."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from importlib.resources import files
+
+import pytest
+
+from edge.web.guard import Role
+from edge.web.guard.render import LANGUAGES
+from edge.web.words import languages, words
+
+
+def ids(found):
+    return [hit["hit_id"] for hit in found["hits"]]
+
+
+async def test_hits_come_newest_first_and_those_of_the_console_alone_never(browse, hits):
+    async with browse() as client:
+        found = (await client.get("/api/hits")).json()
+        shown = [hits[name].hit_id for name in ("formula", "person", "counter", "empty", "found")]
+        assert ids(found) == shown and found["next"] is None
+        first = (await client.get("/api/hits", params={"limit": 2})).json()
+        rest = (await client.get("/api/hits", params={"limit": 20, "before": first["next"]})).json()
+        assert ids(first) + ids(rest) == shown
+        assert {hit["outcome"] for hit in found["hits"]} == {None, "seizure", "nothing_found"}
+        assert ids((await client.get("/api/hits", params={"device": "portal-1"})).json()) == shown[1:3]
+        assert ids((await client.get("/api/hits", params={"state": "received"})).json()) == []
+        for name in ("covert", "made-covert"):
+            for path in (f"/api/hits/{hits[name].hit_id}", f"/api/hits/{hits[name].hit_id}/picture.jpg"):
+                assert (await client.get(path)).status_code == 404
+            assert (await client.get(f"/evidence/{hits[name].hit_id}.zip")).status_code == 404
+            for table in ("/hits.csv", "/hits.json"):
+                assert hits[name].hit_id not in (await client.get(table)).text
+
+
+async def test_what_came_of_hits_is_told_without_the_consoles_own(browse):
+    async with browse() as client:
+        assert (await client.get("/api/found")).json() == {"xray-1": [[0.7, True], [0.62, False]]}
+
+
+async def test_a_table_is_no_program(browse, hits):
+    async with browse() as client:
+        rows = list(csv.DictReader(io.StringIO((await client.get("/hits.csv")).text.removeprefix("\ufeff"))))
+    assert len(rows) == 5 and rows[0]["threats"] == "'=HYPERLINK(1)"
+
+
+async def test_a_picture_of_evidence_is_noted_and_a_person_has_none(browse, hits, tmp_path):
+    async with browse(Role.VIEWER) as client:
+        seen = await client.get(f"/api/hits/{hits['found'].hit_id}/picture.jpg")
+        assert seen.content.startswith(b"\xff\xd8") and int(seen.headers["X-Rows"]) > 0
+        (note,) = (tmp_path / "data" / "inbox").glob("*.json")
+        visit = json.loads(note.read_text())
+        assert (visit["kind"], visit["by"], visit["hit_id"]) == ("view", "web:ama", hits["found"].hit_id)
+        refused = await client.get(f"/api/hits/{hits['person'].hit_id}/picture.jpg")
+        assert refused.status_code == 503 and "person" in refused.json()["detail"]
+        note.unlink()
+        (tmp_path / "data" / "inbox").rmdir()
+        (tmp_path / "data" / "inbox").write_text("no folder")
+        unnoted = await client.get(f"/api/hits/{hits['found'].hit_id}/picture.jpg")
+        assert unnoted.status_code == 503 and b"\xff\xd8" not in unnoted.content
+
+
+async def test_evidence_and_configuration_are_a_technicians(browse, hits, core, tmp_path):
+    paths = (f"/evidence/{hits['found'].hit_id}.zip", "/configuration.zip", "/diagnostics.zip")
+    async with browse(Role.VIEWER) as client:
+        assert [(await client.get(path)).status_code for path in paths] == [403, 403, 403]
+        files = (await client.get("/api/config")).json()
+        assert list(files) == ["edge.toml"] and "s3cret" not in files["edge.toml"]
+        assert (await client.post("/api/orders/selftest", json={})).status_code == 403
+    assert core.ordered == core.gone == []
+    async with browse() as client:
+        package = zipfile.ZipFile(io.BytesIO((await client.get(paths[0])).content))
+        assert {"hit.json", "manifest.json", "SHA256SUMS"} <= set(package.namelist())
+        assert json.loads(package.read("manifest.json"))["exported_by"] == "web:ama"
+        configuration = zipfile.ZipFile(io.BytesIO((await client.get(paths[1])).content))
+        assert configuration.namelist() == ["edge.toml", "teams.toml"]
+        assert "s3cret" in (await client.get("/api/config")).json()["edge.toml"]
+        assert (await client.post("/api/orders/selftest", json={"a": 1})).json()["status"] == "done"
+        assert (await client.post("/api/orders/selftest", content=b"{")).status_code == 400
+    assert core.ordered == [("selftest", "ama", {"a": 1})] and core.gone == [("configuration", "ama")]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_frame_is_whole_in_each_language(browse, language):
+    async with browse() as client:
+        frame = await client.get("/", headers={"Accept-Language": f"{language};q=0.9, en;q=0.1"})
+        assert frame.status_code == 200 and f'<html lang="{language}"' in frame.text
+        assert words(language)["tab.hits"] in frame.text
+        for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', frame.text):
+            assert (await client.get(path)).status_code == 200
+        # Nothing is within the page that its policy would forbid.
+        assert not re.search(r"<script(?! type=\"module\" src=)|\sstyle=|\son\w+=", frame.text)
+        chosen = await client.get("/", params={"lang": "pt"})
+        assert "lang=pt" in chosen.headers["set-cookie"]
+
+
+def test_the_languages_say_the_same_things():
+    assert set(languages()) == set(LANGUAGES)
+    english = words("en")
+    for language in languages():
+        table = words(language)
+        assert list(table) == list(english)
+        for key, text in table.items():
+            assert text and sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", english[key])), key
+
+
+def test_every_word_that_a_script_says_is_there():
+    said = set()
+    for path in (files("edge.web") / "static").iterdir():
+        if path.name.endswith(".js"):
+            said |= set(re.findall(r'\bt\("([^"]+)"', path.read_text()))
+    assert len(said) > 100 and said <= set(words("en"))
+
+
+async def test_a_ledger_that_is_not_there_is_told(browse, tmp_path):
+    async with browse() as client:
+        (tmp_path / "data" / "ledger.db").rename(tmp_path / "elsewhere")
+        assert (await client.get("/api/hits")).status_code == 503
+        (tmp_path / "elsewhere").rename(tmp_path / "data" / "ledger.db")
