@@ -165,10 +165,15 @@ class PageSide:
                     with contextlib.suppress(TimeoutError):
                         ended = await asyncio.wait_for(asyncio.shield(works[0]), STOP_DEADLINE_S)
                 self._say_down(ended if isinstance(ended, str) else f"its process ended with status {ended}")
+            except asyncio.CancelledError:
+                for order in served.under_way:
+                    order.cancel()
+                raise
             finally:
+                # Orders go on where only the page ended: half a configuration is worse than one nobody waits for.
                 loop.remove_reader(core)
                 self._served = None
-                for work in (*works, *served.under_way):
+                for work in works:
                     work.cancel()
                 core.close()  # it ends by itself when it sees that
                 await _ended(process)

@@ -37,7 +37,9 @@ def server(config: Config) -> Iterator[Finding]:
             finally:
                 wire.close()
         except EdgeError as error:
-            yield fail(f"{asked.url}: {called}: {error}", _mend(error))
+            # Not a failure of the box: scans are judged, and no update or image is taken back for a server's sake.
+            grade = fail if isinstance(error, ConfigError) else warn
+            yield grade(f"{asked.url}: {called}: {error}", _mend(error))
         else:
             ms = (time.perf_counter() - started) * 1000
             which = f" {version}" if version else ""

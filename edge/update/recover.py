@@ -42,9 +42,13 @@ def recover(places: Places, *, live: bool) -> bool:
     service = Service()
     back, done = None, True
     goes_back = state is not None and state.phase in ("trial", "undoing")
-    try:
-        if live and goes_back:
+    if live and goes_back:
+        try:
             service.stop()
+        except OSError as error:
+            log.error("%s", error)  # the link goes back all the same
+            done = False
+    try:
         back = machine.recover(reason)
     except OSError as error:
         # The link is moved first; what could not be done is tried again at the next start.

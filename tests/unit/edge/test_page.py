@@ -23,7 +23,7 @@ from tests.peers import free_port
 
 def side(folder, port=0, order=None, listen=None):
     web = Web(listen=f"127.0.0.1:{port}" if listen is None else listen)
-    config = SimpleNamespace(web=web, folder=folder, appliance=SimpleNamespace(data_dir=folder))
+    config = SimpleNamespace(web=web, page_off="", folder=folder, appliance=SimpleNamespace(data_dir=folder))
     state = {"devices": [{"name": "xray-1", "state": "up"}], "console": {}, "health": {}}
     return PageSide(config, SystemClock(), Sources(lambda: state, dict, Recent(), order, lambda *_: None))
 
@@ -92,3 +92,26 @@ async def test_an_order_comes_with_its_sender_and_its_answer_goes_back(tmp_path:
             told = await client.post(f"/api/orders/{name}", json={}, headers={"X-CSRF-Token": csrf})
             assert told.json()["status"] == "done"
     assert heard == [(name, "web:local", {})]
+
+
+async def test_an_order_under_way_is_done_though_the_page_dies(tmp_path: Path):
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def order(name, by, args):
+        begun.set()
+        await go_on.wait()
+        done.set()
+        return Reply(transaction="t", status="done", code="passed", detail="", at="2026-11-21T09:30:12.000Z")
+
+    async with running(side(tmp_path, order=order)) as page:
+        url = await up(page)
+        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            csrf = (await client.get("/api/visitor")).json()["csrf"]
+            asked = asyncio.create_task(client.post("/api/orders/selftest", json={}, headers={"X-CSRF-Token": csrf}))
+            await asyncio.wait_for(begun.wait(), 20)
+            os.kill(page_process().pid, signal.SIGKILL)
+            await asyncio.gather(asked, return_exceptions=True)
+            await until(lambda: page.body.state == "down", 10)
+            go_on.set()
+            await asyncio.wait_for(done.wait(), 20)
+            await up(page)
