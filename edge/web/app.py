@@ -17,9 +17,8 @@ from starlette.routing import Route
 from drivers.errors import EdgeError, ProtocolError
 from edge import __version__
 from edge.web.core import Core
-from edge.web.downloads import Downloads
+from edge.web.downloads import Downloads, not_yours, technician
 from edge.web.feed import Feed
-from edge.web.guard import Role
 from edge.web.guard.render import LANGUAGES, language
 from edge.web.shelf import Shelf
 from edge.web.words import words
@@ -111,8 +110,8 @@ class Pages:
         return await self._read(self._shelf.found, 0, self._now_ns() + 1)
 
     async def config(self, request: Request) -> Response:
-        """Answer with the configuration's files; a viewer sees them without what may be secret."""
-        return await self._read(self._shelf.files, request.scope["visitor"].role is not Role.TECHNICIAN)
+        """Answer with the configuration's files."""
+        return await self._read(self._shelf.files) if technician(request) else not_yours()
 
     async def reply(self, request: Request) -> Response:
         """Answer with what became of an order."""
@@ -127,12 +126,11 @@ class Pages:
 
     async def order(self, request: Request) -> Response:
         """Give an order to the core, and answer with what became of it. Only a technician gets here with one."""
-        visitor = request.scope["visitor"]
-        if visitor.role is not Role.TECHNICIAN:
+        if not technician(request):
             return _refused(403, "viewer", "a viewer gives no orders")
         try:
             args = await request.json()
-            reply = await self._core.order(request.path_params["name"], visitor.name, args)
+            reply = await self._core.order(request.path_params["name"], request.scope["visitor"].name, args)
         except (ValueError, RecursionError):
             return _refused(400, "malformed", "no JSON")
         except ProtocolError as error:
@@ -145,10 +143,12 @@ class Pages:
         """Answer with a stream of what changes."""
         if self._feed.watchers >= MAX_WATCHERS:
             return JSONResponse({"error": "busy"}, 503)
-        return StreamingResponse(self._stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        return StreamingResponse(
+            self._stream(technician(request)), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
 
-    async def _stream(self) -> AsyncIterator[str]:
-        feed, told = self._feed, _Told()
+    async def _stream(self, log: bool) -> AsyncIterator[str]:
+        feed, told = self._feed, _Told(log)
         with feed.watching():
             yield "retry: 2000\n\n"
             while not feed.closed:
@@ -160,9 +160,10 @@ class Pages:
 
 
 class _Told:
-    """What one who watches has been told."""
+    """What one who watches has been told; the `log` is for technicians."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: bool) -> None:
+        self._log = log
         self._state: object = None
         self._scores: dict[str, object] = {}
         self._scan = self._line = 0
@@ -182,7 +183,7 @@ class _Told:
             self._scan = shown.number
             found.append(_event("scan", {"number": shown.number, "picture": bool(shown.picture), **shown.said}))
         lines = [line for line in feed.lines if line[0] > self._line][-FIRST_LINES:]
-        if lines:
+        if lines and self._log:
             self._line = lines[-1][0]
             found.append(_event("log", lines))
         if feed.hits_version != self._hits:

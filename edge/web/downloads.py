@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 class Downloads:
-    """What is given away. Evidence, configuration and diagnostics are a technician's."""
+    """What is given away. All but the list of hits is a technician's."""
 
     def __init__(self, core: Core, shelf: Shelf) -> None:
         self._core = core
@@ -78,12 +78,14 @@ class Downloads:
 
     async def picture(self, request: Request) -> Response:
         """Answer with the picture that a hit was found in; who sees it is written down first."""
+        if not technician(request):
+            return not_yours()
         return await self._errand("picture", request, "image/jpeg", {})
 
     async def evidence(self, request: Request) -> Response:
         """Answer with a hit's evidence package; who takes it is written down first."""
-        if not _technician(request):
-            return _not_yours()
+        if not technician(request):
+            return not_yours()
         name = f"{request.path_params['hit_id']}.zip"
         return await self._errand("package", request, "application/zip", _named(name))
 
@@ -106,11 +108,11 @@ class Downloads:
 
     async def configuration(self, request: Request) -> Response:
         """Answer with the configuration's files in an archive; secrets are in files of their own, which stay."""
-        if not _technician(request):
-            return _not_yours()
+        if not technician(request):
+            return not_yours()
         self._core.taken("configuration", request.scope["visitor"].name)
         try:
-            files = await run_in_threadpool(self._shelf.files, False)
+            files = await run_in_threadpool(self._shelf.files)
         except EdgeError as error:
             return _not_now(error)
         out = io.BytesIO()
@@ -121,8 +123,8 @@ class Downloads:
 
     async def diagnostics(self, request: Request) -> Response:
         """Answer with the archive for support, which has no secrets, pictures or persons in it."""
-        if not _technician(request):
-            return _not_yours()
+        if not technician(request):
+            return not_yours()
         self._core.taken("diagnostics", request.scope["visitor"].name)
         return await self._brought("application/zip", _named("diagnostics.zip"), "diagnostics", str(self._shelf.config))
 
@@ -149,11 +151,13 @@ class Delivery(StreamingResponse):
             await self._close()
 
 
-def _technician(request: Request) -> bool:
+def technician(request: Request) -> bool:
+    """Say whether who asks may do more than look."""
     return request.scope["visitor"].role is Role.TECHNICIAN
 
 
-def _not_yours() -> Response:
+def not_yours() -> Response:
+    """Return the answer to somebody who may only look."""
     return JSONResponse({"error": "viewer", "detail": "a technician may take this"}, 403)
 
 

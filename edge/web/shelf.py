@@ -16,8 +16,6 @@ from typing import Any
 from drivers.clock import rfc3339
 from drivers.errors import StoreError
 from edge import codes
-from edge.commands.redact import redacted_line
-from edge.config.load import TEAMS
 from edge.dispositions import KIND
 from edge.figures import outcomes
 from edge.ledger.store import FILE, connect_read_only
@@ -117,12 +115,9 @@ class Shelf:
             row = db.execute("SELECT answer FROM command WHERE transaction_id=?", (transaction,)).fetchone()
         return json.loads(row[0]) if row and row[0] else None
 
-    def files(self, masked: bool) -> dict[str, str]:
-        """Return the configuration's files, `masked` without what is secret or a person's. Raises ConfigError."""
-        files = {name: text.decode(errors="replace") for name, text in sorted(toml_files(self.config).items())}
-        if not masked:
-            return files
-        return {name: redacted_line(text) for name, text in files.items() if name != TEAMS}
+    def files(self) -> dict[str, str]:
+        """Return the configuration's files as they lie there. Raises ConfigError."""
+        return {name: text.decode(errors="replace") for name, text in sorted(toml_files(self.config).items())}
 
 
 def _act(body: dict[str, Any]) -> dict[str, Any]:

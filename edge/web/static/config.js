@@ -30,7 +30,6 @@ function drawFile() {
 function draw(choose = $("file").value) {
   const list = names();
   put($("file"), list.map((name) => h("option", { value: name, selected: name === choose }, name in changes() ? `${name} *` : name)));
-  $("text").readOnly = document.documentElement.dataset.role === "viewer";
   drawFile();
   drawChanged();
 }

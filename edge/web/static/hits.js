@@ -84,7 +84,7 @@ async function open(hitId) {
   if (!answer.ok) return;
   const hit = await answer.json(), place = h("div", { class: "evidence" });
   const seen = h("button", { type: "button", onclick: () => { seen.remove(); picture(place, hit); } }, t("picture.show"));
-  show(title(hit), hit.picture ? [h("p", { class: "buttons" }, seen, h("span", { class: "dim small" }, t("picture.logged"))), place] : null, threatList(hit.threats), h("p", {}, steps(hit)),
+  show(title(hit), hit.picture ? [h("p", { class: "buttons technician" }, seen, h("span", { class: "dim small" }, t("picture.logged"))), place] : null, threatList(hit.threats), h("p", {}, steps(hit)),
     facts([[t("hit.queued"), time(hit.committed_at)], hit.sent_at && [t("hit.sent"), time(hit.sent_at)], hit.received_at && [t("hit.received"), time(hit.received_at)], hit.set_aside && [t("hit.aside"), hit.set_aside],
       [t("device"), hit.device], [t("severity"), word("severity", hit.severity)], hit.score !== null && [t("score"), `${score(hit.score)} (${t("whatif.threshold")} ${score(hit.threshold)})`], hit.bag_tag && [t("bag.tag"), hit.bag_tag],
       [t("scan.id"), hit.scan_id], [t("hit.id"), `${hit.hit_id} · rev ${hit.rev} · nr ${hit.seq}`], hit.outcome && [t("outcome"), word("outcome", hit.outcome)]]),

@@ -22,7 +22,7 @@ from tests.pictures import coded
 
 CLOCK = SystemClock()
 EDGE = '[appliance]\nsite = "lfw"\nlane = "t1-l3"\nid = "edge-01"\ndata_dir = "data"\n'
-EDGE += '[console]\nurl = "mqtts://officer:s3cret@broker.example:8883"\n'
+EDGE += '[console]\nurl = "mqtts://broker.example:8883"\n'
 
 
 def bag(number):
