@@ -9,20 +9,26 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from simulators.uart import heard, speed_of
+
 READ_BYTES = 4096
 
 
 class Line:
     """Sends what it is told to whoever is connected; `took` answers what comes in.
 
-    `spoil` may change what is sent, `mute` keeps it back.
+    `spoil` may change what is sent, `mute` keeps it back. With `baud` a pseudo-terminal is a line of that speed, and
+    garbles what is not said at it.
     """
 
-    def __init__(self, pty: Path | None = None, took: Callable[[bytes], bytes] = lambda data: b"") -> None:
+    def __init__(
+        self, pty: Path | None = None, took: Callable[[bytes], bytes] = lambda data: b"", baud: int = 0
+    ) -> None:
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self.mute = False
         self._pty = pty
         self._took = took
+        self._baud = baud
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._master = self._slave = -1
@@ -53,8 +59,9 @@ class Line:
         if not data:
             return
         if self._master >= 0:
+            there = heard(data, self._baud, speed_of(self._master)) if self._baud else data
             with suppress(BlockingIOError):
-                os.write(self._master, data)
+                os.write(self._master, there)
         for writer in self._writers:
             writer.write(data)
 
@@ -79,6 +86,8 @@ class Line:
             data = os.read(self._master, READ_BYTES)
         except OSError:
             return  # the driver's end went
+        if self._baud:
+            data = heard(data, speed_of(self._master), self._baud)
         self.send(self._took(data))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

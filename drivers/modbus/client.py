@@ -41,8 +41,8 @@ _EXCEPTIONS = {
     10: "gateway path unavailable: the gateway does not reach this unit; check unit",
     11: "gateway target does not respond: nothing answers behind the gateway; check unit, wiring and power",
 }
-#: Those by which a gateway says that the unit is not there.
-NO_SUCH_UNIT = (10, 11)
+#: Those by which a gateway says that the unit is not there; some stacks say 4 to a unit that they do not have.
+NO_SUCH_UNIT = (4, 10, 11)
 
 
 class ExceptionReply(DeviceRefused):

@@ -30,7 +30,7 @@ def attempts(place: Place) -> Iterator[Attempt]:
     elif url := place.tcp(DEFAULT_PORT):
         for units in TCP_UNITS:
             says = f"modbus over TCP, units {', '.join(map(str, units))}"
-            yield _attempt(url, units, says, len(units) * TCP_S)
+            yield _attempt(url, units, says, 1 + len(units) * TCP_S)
 
 
 def _attempt(url: str, units: Sequence[int], says: str, deadline_s: float) -> Attempt:
@@ -38,23 +38,32 @@ def _attempt(url: str, units: Sequence[int], says: str, deadline_s: float) -> At
 
 
 async def first(url: str, units: Sequence[int], limit_s: float) -> Found | Miss:
-    """Return the first of the units that answers at an address; raises LinkError where the way to all is closed."""
+    """Return the first of the units that answers at an address.
+
+    Where somebody answers at once that a unit is not there (a gateway, a strict device), all others are asked too.
+    Raises LinkError where the way to all is closed.
+    """
     where = endpoint(url)
     line = Line(url, RTU_S, QUIET_S) if isinstance(where, SerialAddress) else None
     heard: EdgeError = LinkTimeout(f"{url}: none of the units {', '.join(map(str, units))} answers")
+    waiting, asked = list(units), set(units)
     try:
         async with asyncio.timeout(limit_s):
-            for unit in units:
-                with closing(_link(where, line, unit)) as link:
+            while waiting:
+                with closing(_link(where, line, waiting[0])) as link:
                     try:
                         if await _answers(link):
+                            who = await link.identity()
                             return Found(
-                                "modbus", {"url": url, "unit": unit}, f"unit {unit}", await link.identity(), whole=False
+                                "modbus", {"url": url, "unit": waiting[0]}, f"unit {waiting[0]}", who, whole=False
                             )
+                        others = [unit for unit in range(1, 248) if unit not in asked]
+                        waiting, asked = waiting + others, asked.union(others)
                     except LinkTimeout:
-                        continue
+                        pass
                     except ProtocolError as error:
                         heard = error
+                del waiting[0]
     except TimeoutError:
         pass
     finally:
@@ -71,6 +80,7 @@ def _link(where: SerialAddress | TcpAddress, line: Line | None, unit: int) -> Un
 
 
 async def _answers(link: UnitLink) -> bool:
+    """Say whether there is such a unit: one without this register says so itself."""
     try:
         await link.read(Table.HOLDING, 0, 1)
     except ExceptionReply as reply:

@@ -17,8 +17,10 @@ from drivers.modbus.points import Alarm, Table
 #: What is asked in one go, and where: the beginning whole; where nothing is said there, the usual other places.
 MOST_AT_ONCE = 125
 FIRST = 250
-PLACES = (256, 512, 768, 1000, 2000, 3000, 4000, 4096, 5000, 8192, 10_000, 20_000, 30_000, 30_001, 40_000, 40_001)
-AROUND = 32
+PLACES = tuple(
+    sorted({*range(300, 10_000, 100), *range(256, 16_384, 256), *range(10_000, 60_000, 1000), 30_001, 40_001, 49_999})
+)
+BEFORE, AROUND = 8, 48
 #: A unit that says nothing to addresses that it does not have, in place of an exception, costs a deadline each.
 MAX_SILENCES = 4
 _NO_SUCH_FUNCTION = 1
@@ -67,19 +69,30 @@ class Surveyor:
         share = 1 / len(Table)
         found: list[Span] = []
         for start in range(0, FIRST, MOST_AT_ONCE):
-            self._told(done + share * 0.8 * start / FIRST, f"{table} {start} to {start + MOST_AT_ONCE - 1}")
+            self._told(done + share * 0.4 * start / FIRST, f"{table} {start} to {start + MOST_AT_ONCE - 1}")
             found += await self._within(table, start, MOST_AT_ONCE)
-        for place in PLACES:
-            self._told(done + share * 0.8, f"{table} {place}")
+        for number, place in enumerate(PLACES):
+            self._told(done + share * (0.4 + 0.6 * number / len(PLACES)), f"{table} {place}")
             if await self._reads(table, place, 1):
-                found += await self._within(table, place, AROUND)
+                found += await self._within(table, place - BEFORE, AROUND)
         return found
+
+    async def around(self, address: int) -> list[Span]:
+        """Return what answers around an address that a manual names, in any table. Raises LinkError."""
+        found: list[Span] = []
+        for table in Table:
+            self._silences = 0
+            try:
+                found += await self._within(table, max(min(address, 65_536 - AROUND) - BEFORE, 0), AROUND + BEFORE)
+            except _TableOver:
+                continue
+        return joined(found)
 
     async def _within(self, table: Table, start: int, count: int) -> list[Span]:
         """Return what answers of a stretch, halving it where it does not as a whole."""
         if await self._reads(table, start, count):
             return [Span(table, start, count)]
-        if count == 1:
+        if count <= 1:
             return []
         half = count // 2
         return [*await self._within(table, start, half), *await self._within(table, start + half, count - half)]

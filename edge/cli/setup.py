@@ -50,6 +50,13 @@ def setup(
         list[str] | None,
         typer.Option(metavar="[NAME:]DRIVER=WHERE", help="Add this device; settings follow as ?KEY=VALUE&KEY=VALUE."),
     ] = None,
+    survey: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Only say what a Modbus unit holds: tcp://HOST:PORT?unit=1, or serial:///..."),
+    ] = None,
+    watch_s: Annotated[
+        float, typer.Option("--watch", metavar="SECONDS", min=0, help="--survey: how long its alarm may be tripped.")
+    ] = 20.0,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: flags, and what can be found out.")] = False,
     untested: Annotated[bool, typer.Option("--untested", help="Write devices that do not answer, too.")] = False,
     json: output.JsonOption = False,
@@ -75,6 +82,9 @@ def setup(
         ("console", "insecure"): insecure or None,
     }
     given = {key: value for key, value in values.items() if value is not None}
+    if survey:
+        _survey(survey, watch_s, json)
+        return
     if yes or json:
         _by_flags(where, given, tuple(device or ()), tuple(find or ()), untested, json)
         return
@@ -91,6 +101,21 @@ def _with_port(url: str) -> str:
     if not rest or rest.rpartition("]")[2].count(":"):
         return url
     return f"{url}:{8883 if scheme == 'mqtts' else 1883}"
+
+
+def _survey(url: str, watch_s: float, json: bool) -> None:
+    from edge.setup.survey import by_flags
+
+    def tell(event: str, said: dict[str, Any]) -> None:
+        if json:
+            output.json_line({"event": event, **said})
+        elif event == "step":
+            output.note(output.one_line(f"{said['done']:.0%}: {said['says']}" if said["done"] else said["says"]))
+        else:
+            for line in said["lines"]:
+                output.line(output.one_line(line))
+
+    by_flags(url, watch_s, tell)
 
 
 def _by_flags(

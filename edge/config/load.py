@@ -102,6 +102,16 @@ def examine(folder: Path) -> Examination:
     return Examination(config, tuple(problems), draft)
 
 
+def device_of(path: Path, text: str, folder: Path) -> DeviceConfig:
+    """Return the device that a file of this text would be in a configuration. Raises ConfigProblems."""
+    problems: list[Problem] = []
+    file = TomlFile(path, tomllib.loads(text), positions.lines(text))
+    device = _device(file, folder, hashlib.sha256(), problems)
+    if device is None:
+        raise ConfigProblems(problems)
+    return device
+
+
 def _device_files(folder: Path) -> tuple[list[Path], list[Problem]]:
     """Return the device files by name, and warnings about what else lies among them and is not read."""
     files, strays = [], []

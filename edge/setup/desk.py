@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from drivers import registry
+from drivers.contract import Settings
 from drivers.errors import ConfigError, StoreError
 from edge.config import template
 from edge.config.edit import with_values
-from edge.config.load import examine
-from edge.config.problems import Problem
+from edge.config.load import device_of, examine
+from edge.config.problems import ConfigProblems, Problem
 from edge.setup import known
 
 KEPT = "kept"
@@ -60,11 +61,22 @@ class Desk:
         self, name: str, driver: str, settings: Mapping[str, Any], notes: list[str], model: str | None = None
     ) -> Path:
         """Write a device's file, commented. Raises ConfigError where `check` would not take it, StoreError."""
-        info = registry.available()[driver]
         path = self.folder / "devices" / f"{name}.toml"
-        model = model or ("baggage" if info.pictures else None)
-        self.write(path, template.device_toml(info, settings, model, notes))
+        self.write(path, _text(driver, settings, notes, model))
         return path
+
+    def settings(self, driver: str, settings: Mapping[str, Any]) -> Settings:
+        """Return a driver's settings as this configuration would have them, its own profiles included.
+
+        Raises ConfigError that names each key and what is wrong with it.
+        """
+        path = self.folder / "devices" / "new.toml"
+        try:
+            return device_of(path, _text(driver, settings, [], None), self.folder).settings
+        except ConfigProblems as error:
+            hints = (f" (did you mean {one.hint}?)" if one.hint else "" for one in error.problems)
+            said = (f"{one.key}: {one.message}{hint}" for one, hint in zip(error.problems, hints, strict=True))
+            raise ConfigError(f"{driver}: {'; '.join(said)}") from None
 
     def write(self, path: Path, text: str) -> None:
         """Write one file whole, or not at all; what stood there is kept in `kept/`."""
@@ -131,6 +143,11 @@ class Desk:
         stem = _NAMES.get(driver, driver)
         taken = self.devices()
         return next(name for number in range(1, 1000) if (name := f"{stem}-{number}") not in taken)
+
+
+def _text(driver: str, settings: Mapping[str, Any], notes: list[str], model: str | None) -> str:
+    info = registry.available()[driver]
+    return template.device_toml(info, settings, model or ("baggage" if info.pictures else None), notes)
 
 
 def _place(address: Any) -> str | None:

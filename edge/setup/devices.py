@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -16,8 +17,12 @@ from edge.config.model import DEVICE_NAME
 from edge.probing import Probed, probe
 from edge.setup import flags, survey
 from edge.setup.desk import Desk
-from edge.setup.terminal import Terminal
-from edge.setup.wanted import Wanted, address_key, info_of, validated
+from edge.setup.terminal import Progressed, Terminal
+from edge.setup.wanted import Wanted, address_key, info_of
+
+if TYPE_CHECKING:
+    from drivers.dicos.find import Call
+    from drivers.dicos.settings import DicosSettings
 
 CALL_S = 120.0
 _SAMPLE = 160
@@ -50,7 +55,7 @@ def add(term: Terminal, desk: Desk, wanted: Wanted) -> None:
     while True:
         with term.progress(name) as progressed:
             progressed(0.3, "testing")
-            probed = probe(wanted.driver, validated(wanted), flags.PROBE_S)
+            probed = probe(wanted.driver, desk.settings(wanted.driver, wanted.settings), flags.PROBE_S)
         _show(term, name, probed)
         if probed.report.ok:
             break
@@ -134,7 +139,6 @@ def _wrong(cls: type[Settings], key: str, settings: Mapping[str, Any]) -> str | 
 
 def scanner(term: Terminal, desk: Desk) -> None:
     """Wait as the device will for a scanner to call, and say who did, and what it called us."""
-    from drivers.dicos.find import wait_for_call
     from drivers.dicos.settings import DicosSettings
 
     title = term.text("This appliance's AE title", "EDGE", lambda t: _wrong(DicosSettings, "ae_title", {"ae_title": t}))
@@ -144,8 +148,7 @@ def scanner(term: Terminal, desk: Desk) -> None:
     term.say(f"  At the scanner, enter as its store: AE title {title}, address {addresses}, port {port}.")
     term.say("  Then have it test the connection (verify, echo), or send a picture.")
     with term.progress("waiting for a scanner") as progressed:
-        progressed(0.1, f"at most {CALL_S:.0f} s")
-        call = asyncio.run(wait_for_call(settings, CALL_S))
+        call = asyncio.run(_called(settings, progressed))
     if call is None:
         mend = "cable, address and port at the scanner; a firewall between?"
         term.fault(f"nobody called within {CALL_S:.0f} s", mend)
@@ -159,6 +162,19 @@ def scanner(term: Terminal, desk: Desk) -> None:
             )
     if call or term.confirm("Add a scanner all the same?", default=False):
         add(term, desk, Wanted("dicos", {"listen": settings.listen, "ae_title": title}))
+
+
+async def _called(settings: DicosSettings, progressed: Progressed) -> Call | None:
+    """Wait for a call, with the time that is left."""
+    from drivers.dicos.find import wait_for_call
+
+    waiting = asyncio.create_task(wait_for_call(settings, CALL_S))
+    began = time.monotonic()
+    while not waiting.done():
+        gone_s = time.monotonic() - began
+        progressed(gone_s / CALL_S, f"{CALL_S - gone_s:.0f} s left")
+        await asyncio.wait({waiting}, timeout=1.0)
+    return waiting.result()
 
 
 def _bad_port(text: str) -> str | None:

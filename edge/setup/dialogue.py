@@ -55,7 +55,8 @@ def lane(term: Terminal, desk: Desk, given: dict[tuple[str, str], Any]) -> None:
     values = known.lane(desk.folder) | {key: value for (table, key), value in given.items() if table == "appliance"}
     complete = all(key in there for key in _ASKED)
     if complete:
-        term.well(f"site {values['site']}, lane {values['lane']}, appliance {values['id']}, {values.get('stream')}")
+        stream = values.get("stream", "passenger")
+        term.well(f"site {values['site']}, lane {values['lane']}, appliance {values['id']}, {stream}")
     if not complete or not term.confirm("Keep these names?"):
         for key, what in _ASKED.items():
             values[key] = term.text(f"{key} ({what})", str(values.get(key, "")), _bad_name)
@@ -90,8 +91,10 @@ def console(term: Terminal, desk: Desk, given: dict[tuple[str, str], Any]) -> No
             break
         if way == "other":
             said["url"] = _typed_broker(term, str(said["url"]))
+    before = len(desk.written)
     desk.edge(given | {("console", key): value for key, value in said.items()})
-    term.say(f"  Written: {desk.folder / 'edge.toml'}")
+    if len(desk.written) > before:
+        term.say(f"  Written: {desk.written[-1]}")
 
 
 def _broker(term: Terminal) -> str:

@@ -18,7 +18,7 @@ from edge.finding import Step, place_of, search, serial_ports, summary
 from edge.probing import Probed, probe
 from edge.setup import known
 from edge.setup.desk import Desk
-from edge.setup.wanted import Wanted, address_key, info_of, parse, validated
+from edge.setup.wanted import Wanted, address_key, info_of, parse
 
 PROBE_S = 10.0
 ALL_SERIAL = "serial"
@@ -173,7 +173,7 @@ def _device(desk: Desk, wanted: Wanted, untested: bool, tell: Tell, outcome: Out
         tell("device", {"device": there, "ok": True, "text": "is configured already: left as it is"})
         return
     name = wanted.name or desk.free_name(wanted.driver)
-    probed = probe(wanted.driver, validated(wanted), PROBE_S)
+    probed = probe(wanted.driver, desk.settings(wanted.driver, wanted.settings), PROBE_S)
     report = probed.report
     tell("device", {"device": name, "driver": wanted.driver, "ok": report.ok, **about(probed)})
     if not report.ok:

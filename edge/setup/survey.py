@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from drivers import profiles
-from drivers.errors import EdgeError, LinkError, LinkTimeout, ProtocolError
+from drivers.errors import ConfigError, EdgeError, LinkError, LinkTimeout, ProtocolError
 from drivers.links.address import SerialAddress
 from drivers.modbus.client import ModbusLink, UnitLink
 from drivers.modbus.line import Line, RtuLink
 from drivers.modbus.points import Point, Table
 from drivers.modbus.settings import ModbusSettings, endpoint
-from drivers.modbus.survey import Change, Span, Surveyor, Trace, changes, snapshot
+from drivers.modbus.survey import Change, Span, Surveyor, Trace, changes, joined, snapshot
 from edge.config import template
 from edge.probing import probe
 from edge.setup.desk import Desk
@@ -105,6 +106,38 @@ def watched(url: str, unit: int, spans: list[Span], seconds: float) -> Trace:
     return watch.trace
 
 
+def by_flags(url: str, watch_s: float, tell: Callable[[str, dict[str, Any]], None]) -> None:
+    """Tell which addresses of a unit answer, and what changes meanwhile, as points of a device file.
+
+    `url` has `unit=N` in its query. Raises ConfigError for another, LinkError where the unit is lost.
+    """
+    place, _, query = url.partition("?")
+    line = dict(parse_qsl(query))
+    number = line.pop("unit", "1")
+    if not number.isdigit() or int(number) > 255:
+        raise ConfigError(f"--survey {url}: unit is 0 to 255")
+    where, unit = place + (f"?{urlencode(line, safe='/')}" if line else ""), int(number)
+    try:
+        endpoint(where)
+    except ValueError as error:
+        raise ConfigError(f"--survey {url}: {error}") from None
+
+    def step(done: float, says: str) -> None:
+        tell("step", {"done": done, "says": says})
+
+    spans = asyncio.run(spans_of(where, unit, step))
+    tell("answers", {"spans": [str(span) for span in spans], "lines": [f"answers: {span}" for span in spans]})
+    if not spans or not watch_s:
+        return
+    step(0, f"leave the device alone for {QUIET_WATCH_S:.0f} s")
+    quiet = watched(where, unit, spans, QUIET_WATCH_S)
+    step(0, f"now trip its alarm, press its button: {watch_s:g} s")
+    for change in changes(quiet, watched(where, unit, spans, watch_s)):
+        rows = [f"{key} = {template.literal(value)}" for key, value in change.point.items()]
+        lines = [f"# {change.says}", "[[settings.points]]", *rows, ""]
+        tell("changes", {"point": change.point, "says": change.says, "lines": lines})
+
+
 def registers(term: Terminal, desk: Desk, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the settings that say what a unit holds: a profile, or points; None where it is left out."""
     url, unit = str(settings["url"]), int(settings["unit"])
@@ -148,10 +181,7 @@ def surveyed(term: Terminal, url: str, unit: int) -> list[dict[str, Any]]:
     try:
         with term.progress("reading everything") as progressed:
             spans = asyncio.run(spans_of(url, unit, progressed))
-        if not spans:
-            term.fault("no register and no contact answers", "another unit? the manual names table and address")
-            return []
-        term.well(f"these answer: {', '.join(map(str, spans[:_SHOWN]))}{' ...' if len(spans) > _SHOWN else ''}")
+        spans = _further(term, url, unit, spans)
         points: list[dict[str, Any]] = []
         while True:
             quiet = _quiet(term, url, unit, spans)
@@ -161,6 +191,27 @@ def surveyed(term: Terminal, url: str, unit: int) -> list[dict[str, Any]]:
     except LinkError as error:
         term.fault(str(error))
         return []
+
+
+def _further(term: Terminal, url: str, unit: int, spans: list[Span]) -> list[Span]:
+    """Show what answers; look around addresses that the manual names."""
+    while True:
+        named = ", ".join(map(str, spans[:_SHOWN])) or "nothing"
+        term.well(f"these answer: {named}{' ...' if len(spans) > _SHOWN else ''}")
+        ways = [("more", "the manual names a further address"), ("on", "see what changes")]
+        if term.choose("And now?", ways if not spans else ways[::-1]) == "on":
+            return spans
+        address = int(term.text("Address, as on the wire, from 0", "0", _bad_address))
+        spans = joined([*spans, *asyncio.run(_around(url, unit, address))])
+
+
+async def _around(url: str, unit: int, address: int) -> list[Span]:
+    with unit_link(url, unit) as link:
+        return await Surveyor(link).around(address)
+
+
+def _bad_address(text: str) -> str | None:
+    return None if text.isdigit() and int(text) < 65_536 else "0 to 65535"
 
 
 def _quiet(term: Terminal, url: str, unit: int, spans: list[Span]) -> Trace:
@@ -214,7 +265,7 @@ def _typed(term: Terminal) -> list[dict[str, Any]]:
     while True:
         names = [(table.value, table.value) for table in Table]
         table = term.choose("Table?", names)
-        address = term.text("Address", "0", lambda t: None if t.isdigit() and int(t) < 65_536 else "0 to 65535")
+        address = term.text("Address", "0", _bad_address)
         point = {"name": term.text("What it is", "alarm"), "table": table, "address": int(address)}
         if alarm := term.choose("When is it a hit?", _ALARMS):
             point["alarm"] = alarm

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.shortcuts import prompt
 from prompt_toolkit.shortcuts.choice_input import ChoiceInput
 from prompt_toolkit.styles import Style
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from edge.cli.output import one_line
@@ -28,33 +31,42 @@ class Terminal:
     """One dialogue on this process's terminal."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False)
 
     def heading(self, text: str) -> None:
         """Begin a part."""
         self._console.print(f"\n[bold]{text}[/bold]")
 
     def say(self, text: str = "") -> None:
-        """Print a line; what strangers sent cannot steer the terminal."""
-        self._console.print(one_line(text), markup=False)
+        """Print a text; what strangers sent cannot steer the terminal."""
+        indent = text[: len(text) - len(text.lstrip())]
+        self._wrapped(indent, text.strip(), indent)
 
     def well(self, text: str) -> None:
-        """Print a line that something is well."""
-        self._console.print(f"  [green]ok[/green]  {_plain(text)}")
+        """Print that something is well."""
+        self._wrapped("  [green]ok[/green]  ", text, "      ")
 
     def doubt(self, text: str, mend: str | None = None) -> None:
-        """Print a line that something is doubtful, and what to do."""
-        self._console.print(f"  [yellow]note[/yellow]  {_plain(text)}")
+        """Print that something is doubtful, and what to do."""
+        self._wrapped("  [yellow]note[/yellow]  ", text, "        ")
         self._mend(mend)
 
     def fault(self, text: str, mend: str | None = None) -> None:
-        """Print a line that something is at fault, and what mends it."""
-        self._console.print(f"  [red]fail[/red]  {_plain(text)}")
+        """Print that something is at fault, and what mends it."""
+        self._wrapped("  [red]fail[/red]  ", text, "        ")
         self._mend(mend)
 
     def _mend(self, mend: str | None) -> None:
         if mend:
-            self._console.print(f"        try: {_plain(mend)}")
+            self._wrapped("        try: ", mend, "             ")
+
+    def _wrapped(self, first: str, text: str, later: str) -> None:
+        """Print a text between words, every line but the first behind `later`; `first` may have markup."""
+        room = max(self._console.width - len(later) - 1, 20)
+        lines = textwrap.wrap(one_line(text), room, break_long_words=False, break_on_hyphens=False) or [""]
+        self._console.print(first + escape(lines[0]), soft_wrap=True)
+        for line in lines[1:]:
+            self._console.print(later + escape(line), soft_wrap=True)
 
     def choose(self, question: str, options: Sequence[tuple[T, str]], default: T | None = None) -> T:
         """Return the option chosen. Raises KeyboardInterrupt on Ctrl-C."""
@@ -66,7 +78,8 @@ class Terminal:
             default=values.index(default) if default in values else 0,
             style=_STYLE,
             bottom_toolbar=_HELP,
-            show_numbers=len(options) > 2,
+            show_numbers=values != [True, False],
+            key_bindings=_yes_or_no() if values == [True, False] else None,
         )
         chosen = asked.prompt()
         self.say(f"  > {shown[chosen][1]}")
@@ -105,10 +118,16 @@ class Terminal:
             yield lambda done, says: bar.update(task, completed=done, description=_plain(says))
 
 
+def _yes_or_no() -> KeyBindings:
+    """Return the keys by which the first of two options is yes, and the second no."""
+    keys = KeyBindings()
+    for number, key in enumerate("yn"):
+        keys.add(key)(lambda event, number=number: event.app.exit(result=number))
+    return keys
+
+
 def _plain(text: str) -> str:
     """Return text without control characters and without markup."""
-    from rich.markup import escape
-
     return escape(one_line(text))
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from pydantic import ValidationError
-
 from drivers import registry
-from drivers.contract import DriverInfo, Settings
+from drivers.contract import DriverInfo
 from drivers.errors import ConfigError
 from edge.config.problems import nearest
 from edge.config.template import ADDRESSES
@@ -58,18 +56,6 @@ def parse(text: str) -> Wanted:
     settings = {k: _value(v) for k, v in pairs if k in fields}
     settings[key] = _address(place, key) + (f"?{urlencode(line, safe='/')}" if line else "")
     return Wanted(driver, settings, name or None)
-
-
-def validated(wanted: Wanted) -> Settings:
-    """Return the driver's settings. Raises ConfigError that names each key and what is wrong with it."""
-    try:
-        return registry.settings_class(info_of(wanted.driver)).model_validate(wanted.settings)
-    except ValidationError as error:
-        said = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or wanted.driver}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors()
-        )
-        raise ConfigError(f"{wanted.driver}: {said}") from None
 
 
 def _address(place: str, key: str) -> str:

@@ -24,8 +24,8 @@ _EPILOG = "Example: jaitf-sim collar --pty /tmp/collar --dark-every-s 60"
 class Collar:
     """Says where its dog is, unasked, every `every_s`."""
 
-    def __init__(self, walk: Walk, every_s: float = 1.0, pty: Path | None = None) -> None:
-        self.line = Line(pty)
+    def __init__(self, walk: Walk, every_s: float = 1.0, pty: Path | None = None, baud: int = 0) -> None:
+        self.line = Line(pty, baud=baud)
         self.walk = walk
         self._every_s = every_s
         self._talking: asyncio.Task[None] | None = None
@@ -53,6 +53,7 @@ class Collar:
 def collar(
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0: a free one, which is printed")] = "127.0.0.1:10110",
     pty: Annotated[Path | None, typer.Option(help="a pseudo-terminal linked here, not TCP")] = None,
+    baud: Annotated[int, typer.Option(min=0, help="--pty: how fast its line is; 0: any speed will do")] = 0,
     latitude: Annotated[float, typer.Option(min=-89, max=89, help="the middle of the walk")] = 6.16561,
     longitude: Annotated[float, typer.Option(min=-180, max=180, help="the middle of the walk")] = 1.25451,
     every_s: Annotated[float, typer.Option(min=0.05, help="how often it says where it is")] = 1.0,
@@ -70,7 +71,7 @@ def collar(
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        device = Collar(walk, every_s, pty)
+        device = Collar(walk, every_s, pty, baud)
         bound = await device.listen(host.strip("[]") or "127.0.0.1", int(port))
         url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
         told = {"listening": url, "simulated": True}

@@ -14,22 +14,23 @@ from typing import Annotated
 
 import typer
 
-from simulators.modbus.model import PROFILES, Device
+from simulators.modbus.model import PROFILES, Device, Panel
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _EPILOG = "Example: jaitf-sim modbus --listen 127.0.0.1:5020 --profile aspect-rpm"
 
-Profile = StrEnum("Profile", {name: name for name in ("counter", *PROFILES)})
+Profile = StrEnum("Profile", {name: name for name in ("counter", "panel", *PROFILES)})
 
 
 @app.command(epilog=_EPILOG)
 def modbus(
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0: a free one, which is printed")] = "127.0.0.1:5020",
     pty: Annotated[Path | None, typer.Option(help="RTU on a pseudo-terminal linked here, not TCP")] = None,
-    profile: Annotated[Profile, typer.Option(help="which device; the driver's profile of that name reads it")] = (
-        Profile.counter
-    ),
+    profile: Annotated[
+        Profile,
+        typer.Option(help="which device; its profile reads it. panel has none: SIGUSR1 trips its alarm"),
+    ] = (Profile.counter),
     unit: Annotated[int, typer.Option(min=0, max=255, help="unit identifier; 0: answers to all")] = 1,
     counter_hz: Annotated[float, typer.Option(min=0, help="counter: how often a second holding 0 rises")] = 25.0,
     every_s: Annotated[
@@ -45,7 +46,7 @@ def modbus(
     seconds: Annotated[float, typer.Option(min=0, help="stop after so long; 0: never")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
 ) -> None:
-    """Simulate a Modbus device: a counter, a radiation portal, a contact module, or a body scanner's contacts."""
+    """Simulate a Modbus device: a counter, a radiation portal, a contact module, a body scanner's contacts, a panel."""
     host, separator, port = listen.rpartition(":")
     if not separator or not port.isdigit() or int(port) > 65_535:
         raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
@@ -57,10 +58,13 @@ def modbus(
 
     async def serve() -> None:
         stop = asyncio.Event()
+        model, start = _model(profile, counter_hz, every_s), time.monotonic()
+        if isinstance(model, Panel):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: model.trip(time.monotonic() - start))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         faults = Faults(busy_every, hang_every, hang_s, drop_every)
-        server = Server(_model(profile, counter_hz, every_s), unit, faults, time.monotonic)
+        server = Server(model, unit, faults, time.monotonic)
         if pty:
             await server.listen_on(pty)
             url = f"serial://{pty}?baud=115200"
@@ -90,4 +94,6 @@ def modbus(
 def _model(profile: Profile, counter_hz: float, every_s: float):
     if profile is Profile.counter:
         return Device(counter_hz)
+    if profile is Profile.panel:
+        return Panel(**({"held_s": every_s} if every_s else {}))
     return PROFILES[profile.value](**({"every_s": every_s} if every_s else {}))

@@ -194,6 +194,35 @@ class BodyScanner:
         return Image(input=shown, discrete={i: word >> i & 1 for i in range(16)})
 
 
+@dataclass(slots=True)
+class Panel:
+    """An alarm panel that no profile describes: somebody has to find out what it holds, and where.
+
+    Holding 4100 to 4107: a clock that runs, the panel's number, its alarm in bit 5 of the third word, and how often it
+    was tripped. Discrete 3 is its contact, closed at rest. `trip` trips the alarm for `held_s`.
+    """
+
+    held_s: float = 1.0
+    coils: int = 0
+    kept: range = range(0)
+    tripped: int = 0
+    until: float = float("-inf")
+
+    def trip(self, seconds: float) -> None:
+        """Trip the alarm now."""
+        self.tripped += 1
+        self.until = seconds + self.held_s
+
+    def at(self, seconds: float) -> Image:
+        """See `Model.at`."""
+        alarm = seconds < self.until
+        words = [int(seconds) & 0xFFFF, 17, 0b10 | alarm << 5, self.tripped & 0xFFFF, 0, 0, 0, 0]
+        return Image(
+            holding={4100 + i: word for i, word in enumerate(words)},
+            discrete={i: int(i == 3 and not alarm) for i in range(8)},
+        )
+
+
 #: The models by the profile that reads them.
 PROFILES: dict[str, type[Portal] | type[Contacts] | type[BodyScanner]] = {
     "aspect-rpm": Portal,

@@ -34,6 +34,7 @@ def tagreader(
         Protocol.LLRP
     ),
     pty: Annotated[Path | None, typer.Option(help="serial modules: a pseudo-terminal linked here, not TCP")] = None,
+    baud: Annotated[int, typer.Option(min=0, help="--pty: how fast the module's line is; 0: any speed will do")] = 0,
     bag_s: Annotated[float, typer.Option(min=0.1, help="a new bag passes every so many seconds")] = 4.0,
     missed: Annotated[float, typer.Option(min=0, max=1, help="share of reads that fail")] = 0.1,
     button_s: Annotated[float, typer.Option(min=0, help="the button is pressed every so many seconds; 0: never")] = 0,
@@ -54,7 +55,7 @@ def tagreader(
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        server = _server(protocol, gate, pty)
+        server = _server(protocol, gate, pty, baud)
         bound = await server.listen(host.strip("[]") or "127.0.0.1", int(port))
         url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
         said = {"listening": url, "protocol": protocol.value, "simulated": True}
@@ -76,11 +77,11 @@ def tagreader(
         raise typer.Exit(1) from error
 
 
-def _server(protocol: Protocol, gate: Gate, pty: Path | None):
+def _server(protocol: Protocol, gate: Gate, pty: Path | None, baud: int):
     if protocol is Protocol.LLRP:
         from simulators.tagreader.llrp import Reader  # here, so that help and mistakes answer at once
 
         return Reader(gate)
     from simulators.tagreader.module import Module, m100, reader18
 
-    return Module(m100 if protocol is Protocol.M100 else reader18, gate, pty)
+    return Module(m100 if protocol is Protocol.M100 else reader18, gate, pty, baud)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulators.tagreader.model import Gate, Heard
+from simulators.uart import heard, speed_of
 
 #: Takes what came so far and the tags in view; returns how many bytes were used up, and the answer.
 Answerer = Callable[[bytes, list[Heard]], tuple[int, bytes]]
@@ -90,6 +91,8 @@ class Module:
     answer: Answerer
     gate: Gate = field(default_factory=Gate)
     pty: Path | None = None
+    baud: int = 0
+    """How fast the module's line is; 0: it understands any speed, as a pseudo-terminal does."""
     now: Callable[[], float] = time.monotonic
     spoil: Callable[[bytes], bytes] = lambda data: data
     mute: bool = False
@@ -142,9 +145,12 @@ class Module:
 
     def _came(self) -> None:
         try:
-            sent = self.reply(os.read(self._master, 4096))
+            came = os.read(self._master, 4096)
+            theirs = speed_of(self._master) if self.baud else 0
+            sent = self.reply(heard(came, theirs, self.baud) if theirs else came)
         except OSError:
             return  # the driver's end went
+        sent = heard(sent, self.baud, theirs) if theirs else sent
         with suppress(BlockingIOError):  # nobody reads: a real module's bytes would be lost too
             os.write(self._master, sent)
 

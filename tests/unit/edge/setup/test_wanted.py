@@ -3,7 +3,8 @@
 import pytest
 
 from drivers.errors import ConfigError
-from edge.setup.wanted import Wanted, parse, validated
+from edge.setup.desk import Desk
+from edge.setup.wanted import Wanted, parse
 
 
 @pytest.mark.parametrize(
@@ -24,9 +25,9 @@ from edge.setup.wanted import Wanted, parse, validated
         ("screen=rtsp://10.0.0.9:8554/screen", Wanted("screen", {"url": "rtsp://10.0.0.9:8554/screen"})),
     ],
 )
-def test_a_device_is_read(text, wanted):
+def test_a_device_is_read(tmp_path, text, wanted):
     assert parse(text) == wanted
-    validated(parse(text))
+    Desk(tmp_path).settings(wanted.driver, wanted.settings)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,7 @@ def test_a_device_is_read(text, wanted):
         ("scale=/dev/ttyUSB0?bauds=4800", "bauds"),
     ],
 )
-def test_a_mistake_is_said(text, says):
+def test_a_mistake_is_said(tmp_path, text, says):
     with pytest.raises(ConfigError, match=says):
-        validated(parse(text))
+        wanted = parse(text)
+        Desk(tmp_path).settings(wanted.driver, wanted.settings)
