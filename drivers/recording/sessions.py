@@ -28,6 +28,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK_S = 0.2
 #: What a replay may take beyond the recording, in its own time, before it is ended.
 _BEYOND_S = 600.0
+#: After the end, so that what the last bytes gave is out: else who is first, they or the end, would be a race.
+_SETTLE_S = 0.05
 
 
 def record(
@@ -147,4 +149,4 @@ async def _played(played: Played, work: asyncio.Task[None], took_s: float) -> No
     except TimeoutError:
         return
     if not work.done():
-        await asyncio.wait({work}, timeout=took_s - played.last_ns / 1e9)
+        await asyncio.wait({work}, timeout=max(took_s - played.last_ns / 1e9, 0) + _SETTLE_S)

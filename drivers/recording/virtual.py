@@ -36,7 +36,7 @@ class _Jumping(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
-        if timeout is not None and timeout <= 0:
+        if timeout is not None and timeout <= 0 and not self.busy:
             self.now_s += _TURN_S
         if ready or (timeout is not None and timeout <= 0):
             return ready
