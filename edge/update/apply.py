@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from drivers.errors import UpdateError
 from edge.update import package
-from edge.update.box import LedgerFacts, Versions, worst
+from edge.update.box import Facts, Standing, Versions, worst
 from edge.update.disk import Disk
 from edge.update.hands import Service
 from edge.update.machine import Hands, Machine, State
@@ -24,6 +24,9 @@ log = logging.getLogger("jaitf.update")
 POLL_S = 2.0
 SETTLE_S = 10.0
 """How long the appliance must stay the same process."""
+
+
+SLACK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,28 @@ class Outcome:
     old: str
     new: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """What worked before: the doctor's checks, the devices; and whether the appliance ran at all."""
+
+    checks: dict[str, str]
+    standing: Standing | None
+    ran: bool
+
+    def passed(self, check: str) -> bool:
+        """Return whether a check was made and did not fail."""
+        return self.checks.get(check) in ("ok", "warn")
+
+    def lost(self, now: Standing | None, since_s: float) -> list[str]:
+        """Return which devices worked and do not, by what the appliance wrote since it was started `since_s` ago."""
+        if self.standing is None or not self.standing.working:
+            return []
+        # What the old one wrote last may still lie there; it had run for longer.
+        if now is None or now.at == self.standing.at or now.uptime_s > since_s + SLACK_S:
+            return ["the appliance has not said yet how its devices are"]
+        return [f"{name} worked before, and does not" for name in self.standing.working if name not in now.working]
 
 
 class Update:
@@ -81,10 +106,10 @@ class Update:
             state, signer = self._prepare(request, state)
             state = self._allowed(state, before)
             ran = bool(self._service.there() and self._service.running())
-            healthy = worst(self._versions.doctor(old))
+            healthy = Healthy(worst(self._versions.doctor(old)), before.standing if ran else None, ran)
         except UpdateError as error:
             return self._refuse(state, str(error))
-        return self._try(request, state, signer, healthy, ran)
+        return self._try(request, state, signer, healthy)
 
     def _prepare(self, request: Request, state: State) -> tuple[State, str]:
         """Have the new version stand beside the old one; return the state, and who answers for the new one."""
@@ -113,7 +138,7 @@ class Update:
         if about.architecture not in ("all", here.stdout.strip()):
             raise UpdateError(f"a package for {about.architecture}, and this box is {here.stdout.strip()}")
 
-    def _allowed(self, state: State, before: LedgerFacts) -> State:
+    def _allowed(self, state: State, before: Facts) -> State:
         """Return the state with the way back of the ledger in it.
 
         Raises UpdateError for a version that cannot read the ledger, or that would leave one that the old cannot read.
@@ -139,50 +164,47 @@ class Update:
         self._hands.note(state, "refused", why)
         return Outcome("refused", state.old, state.new, why)
 
-    def _try(self, request: Request, state: State, signer: str, before: dict[str, str], ran: bool) -> Outcome:
+    def _try(self, request: Request, state: State, signer: str, before: Healthy) -> Outcome:
         """Put the new version in force, watch it, and decide."""
         state = self._machine.switch(state)
-        problems = self._problems_after(request, state, before, ran)
+        problems = self._problems_after(request, state, before)
         if not problems:
             detail = f"{state.old} to {state.new}, {signer}"
             self._machine.confirm(state, detail)
             return Outcome("done", state.old, state.new, detail)
         why = f"{state.new} did not do: {'; '.join(problems)}"
-        if ran:
+        if before.ran:
             self._service.stop()
         self._machine.undo(state, why)
-        if ran:
+        if before.ran:
             self._service.restart()
         return Outcome("rolled-back", state.old, state.new, why)
 
-    def _problems_after(self, request: Request, state: State, before: dict[str, str], ran: bool) -> list[str]:
+    def _problems_after(self, request: Request, state: State, before: Healthy) -> list[str]:
         """Return what worked before and does not within the trial time, none as soon as all of it does."""
-        deadline = self._monotonic() + request.trial_s
+        began = self._monotonic()
         try:
-            if ran:
+            if before.ran:
                 self._service.restart()
         except OSError as error:
             return [str(error)]
         while True:
-            problems = self._problems(state, before, ran)
-            if not problems or self._monotonic() >= deadline:
+            problems = self._problems(state, before, began)
+            if not problems or self._monotonic() - began >= request.trial_s:
                 return problems
             self._sleep(POLL_S)
 
-    def _problems(self, state: State, before: dict[str, str], ran: bool) -> list[str]:
+    def _problems(self, state: State, before: Healthy, began: float) -> list[str]:
         try:
-            first = self._service.running() if ran else 0
+            first = self._service.running() if before.ran else 0
             found: list[dict[str, Any]] = self._versions.doctor(state.new)
-            if ran:
+            if before.ran:
                 self._sleep(SETTLE_S)
                 if not first or self._service.running() != first:
                     return ["the appliance does not stay up"]
+            lost = before.lost(self._versions.facts(state.new).standing, self._monotonic() - began)
         except (UpdateError, OSError) as error:
             return [str(error)]
         # What failed before is not the new version's doing, and what was not looked at before did not work before.
-        bad = {
-            check for check, grade in worst(found).items() if grade == "fail" and before.get(check) in ("ok", "warn")
-        }
-        return [
-            f"{line['check']}: {line['text']}" for line in found if line["grade"] == "fail" and line["check"] in bad
-        ]
+        failed = (line for line in found if line["grade"] == "fail" and before.passed(line["check"]))
+        return [*(f"{line['check']}: {line['text']}" for line in failed), *lost]

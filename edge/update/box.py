@@ -1,4 +1,4 @@
-"""How the box fares under one version or another: what its doctor finds, what it knows of the ledger."""
+"""How the box fares under one version or another: what its doctor finds, what it says of it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,20 @@ GRADES = ("ok", "warn", "fail")
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerFacts:
-    """What a version says of the ledger of this box.
+class Standing:
+    """What an appliance wrote last of how it was: when, how long it had run, which devices worked."""
 
-    `knows` is the newest schema that it can read, `found` that of the file, None where there is none; `back` is the SQL
-    that undoes each step that has a way back, by its number.
+    at: str
+    uptime_s: float
+    working: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a version says of this box.
+
+    `knows` is the newest schema of the ledger that it can read, `found` that of the file, None where there is none;
+    `back` is the SQL that undoes each step that has a way back, by its number.
     """
 
     version: str
@@ -36,6 +45,7 @@ class LedgerFacts:
     knows: int
     found: int | None
     back: dict[str, str] = field(default_factory=dict)
+    standing: Standing | None = None
 
 
 def worst(lines: list[dict[str, Any]]) -> dict[str, str]:
@@ -54,12 +64,14 @@ class Versions:
         self._places = places
         self._config = config
 
-    def facts(self, version: str) -> LedgerFacts:
-        """Return what a version says of the ledger, having it do nothing else. Raises UpdateError."""
+    def facts(self, version: str) -> Facts:
+        """Return what a version says of the box, having it do nothing else. Raises UpdateError."""
         ran = self._ask(version, FACTS_DEADLINE_S, "update", "facts", "--config", str(self._config))
         try:
-            return LedgerFacts(**json.loads(ran.stdout))
-        except (ValueError, TypeError):
+            said = json.loads(ran.stdout)
+            standing = said.pop("standing", None)
+            return Facts(**said, standing=Standing(**standing) if standing else None)
+        except (ValueError, TypeError, AttributeError):
             raise UpdateError(f"{version} does not run here: {_last_words(ran)}") from None
 
     def doctor(self, version: str) -> list[dict[str, Any]]:

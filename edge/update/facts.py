@@ -11,8 +11,10 @@ from drivers.errors import StoreError
 from edge import __version__
 from edge.config.load import examine
 from edge.ledger.store import FILE, connect_read_only, migrations
-from edge.update.box import LedgerFacts
+from edge.standing import read as read_standing
+from edge.update.box import Facts, Standing
 
+WORKING = ("up", "degraded")
 _STEP = re.compile(r"(\d{4})\.sql")
 
 
@@ -25,17 +27,28 @@ def ways_back() -> dict[str, str]:
     return {str(int(match[1])): file.read_text() for match, file in found if match}
 
 
-def facts(config: Path) -> LedgerFacts:
+def facts(config: Path) -> Facts:
     """Return them. A configuration with errors, or none, has no data directory; an unreadable ledger is none."""
     read = examine(config).config
     data_dir = read.appliance.data_dir if read is not None else None
-    return LedgerFacts(
+    return Facts(
         version=__version__,
         data_dir=str(data_dir) if data_dir is not None and data_dir.is_dir() else None,
         knows=migrations()[-1][0],
         found=_schema(data_dir / FILE) if data_dir is not None else None,
         back=ways_back(),
+        standing=_standing(data_dir) if data_dir is not None else None,
     )
+
+
+def _standing(data_dir: Path) -> Standing | None:
+    said = read_standing(data_dir)
+    try:
+        health, devices = (said or {})["health"], (said or {})["devices"]
+        working = tuple(name for name, each in devices.items() if each["state"] in WORKING)
+        return Standing(str(health["at"]), float(health["uptime_s"]), working)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None  # none was written yet, or by a version that wrote another
 
 
 def _schema(path: Path) -> int | None:

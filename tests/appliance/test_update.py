@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import random
 import shutil
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,11 +37,19 @@ async def serve(config, *rest, **named):
     open_ledger(config.appliance.data_dir).db.close()
     raise RuntimeError("this version does not do")
 """
-ILL = """
+DEAF = """
 
-def disk(config):
-    yield fail("this version's disk is ill", "another version")
+async def _deaf(self, port):
+    raise RuntimeError("this version's driver does not do")
+
+
+ModbusDriver.run = _deaf
 """
+
+
+CUTS = int(os.environ.get("JAITF_UPDATE_CUTS", "1"))
+"""How often the power goes at a random moment; more by hand."""
+MOMENT_S = 45.0
 
 
 class Maker:
@@ -120,6 +131,17 @@ def schema(lane: Lane) -> int:
         db.close()
 
 
+def command(lane: Lane) -> str:
+    """Return what the appliance's process was started as."""
+    return lane.machine.sh(f"tr '\\0' ' ' </proc/{lane.shows('MainPID')}/cmdline")
+
+
+def state(lane: Lane) -> dict | None:
+    """Return what an update under way has noted down, None where none is."""
+    path = lane.machine.root / "var/lib/jaitf-edge-update/state.json"
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
 def audited(lane: Lane, outcome: str) -> str:
     """Return what the console heard of an update's outcome, the last time."""
     deadline = time.monotonic() + 60.0
@@ -137,7 +159,7 @@ def test_a_good_version_runs_and_the_console_hears_of_it(running, maker):
     assert said["outcome"] == "done", said
     assert in_force(running) == "0.9.1"
     assert running.shows("MainPID") != before
-    assert "/versions/0.9.1/" in running.machine.sh(f"tr '\\0' ' ' </proc/{running.shows('MainPID')}/cmdline")
+    assert "/versions/0.9.1/" in command(running)
     assert f"{maker.built} to 0.9.1, signed by" in audited(running, "done")
     status = json.loads(running.machine.sh("jaitf-edge update status --json"))
     assert (status["current"], status["previous"]) == ("0.9.1", maker.built)
@@ -176,11 +198,14 @@ def test_a_strangers_package_is_refused(running, maker):
 
 
 def test_the_power_goes_during_the_trial(running, maker):
-    made = maker.make("0.9.4", {"edge/doctor/box.py": ILL})
+    """The trial is still on, for a device that worked does not; nothing else is wrong with the version."""
+    made = maker.make("0.9.4", {"drivers/modbus/driver.py": DEAF})
     shutil.copy(made, running.machine.root / "root/update.deb")
     running.run_beside("updating", "jaitf-edge update /root/update.deb --trial-s 600")
     running.machine.until("readlink /opt/jaitf-edge/current | grep -q 0.9.4", within_s=300)
     running.machine.until("systemctl is-active jaitf-edge", within_s=120)
+    running.machine.until("systemctl show -p StatusText jaitf-edge | grep -q 'portal-1 down'", within_s=60)
+    assert state(running)["phase"] == "trial"
     running.machine.cut_power()
     assert in_force(running) == "0.9.4"
     running.machine.boot()
@@ -197,3 +222,23 @@ def test_nothing_may_be_bound_anew_but_what_udev_names(running):
     running.machine.sh("setpriv --reuid jaitf-edge --regid jaitf-edge --init-groups touch /run/jaitf-edge-rebind/usb-x")
     running.machine.until("journalctl -b -u jaitf-edge-rebind -o cat | grep -q 'usb-x: udev knows no such port'")
     running.machine.until('test -z "$(ls /run/jaitf-edge-rebind)"')
+
+
+def test_the_power_goes_at_any_moment(running, maker):
+    """What was written stays, as after SIGKILL of everything: the disk itself does not lose what it had not synced."""
+    seed = random.randrange(1 << 32)
+    chance, phases = random.Random(seed), Counter()
+    shutil.copy(maker.make("0.9.5"), running.machine.root / "root/update.deb")
+    for _ in range(CUTS):
+        asked = "update back" if in_force(running) == "0.9.5" else "update /root/update.deb"
+        running.run_beside("updating", f"jaitf-edge {asked}")
+        time.sleep(chance.uniform(0.5, MOMENT_S))
+        running.machine.cut_power()
+        at = state(running)
+        phases[at["phase"] if at else "none"] += 1
+        running.machine.boot()
+        running.machine.until("systemctl is-active jaitf-edge", within_s=120)
+        assert state(running) is None, seed
+        assert in_force(running) in ("0.9.1", "0.9.5"), seed
+        assert f"versions/{in_force(running)}/" in command(running)
+    print(f"seed {seed}; cut in {dict(phases)}")

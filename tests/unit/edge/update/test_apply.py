@@ -135,6 +135,41 @@ def test_a_version_that_does_not_stay_up_goes_back(box, made, fault):
     assert box.service.calls[-1] == "restart 1.0"
 
 
+class Devices(FakeService):
+    """An appliance that writes how its devices are as soon as it has started: `after` the new version's."""
+
+    def __init__(self, places, after):
+        super().__init__(places)
+        self.after = after
+
+    def restart(self):
+        super().restart()
+        for version in self.places.there():
+            facts = self.places.versions / version / "facts.json"
+            said = json.loads(facts.read_text()) | {"standing": self.after}
+            facts.write_text(json.dumps(said))
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        ({"at": "10:01", "uptime_s": 10.0, "working": ["xray-1", "scale-1"]}, ""),
+        ({"at": "10:01", "uptime_s": 10.0, "working": ["scale-1"]}, "xray-1 worked before"),
+        ({"at": "10:00", "uptime_s": 10.0, "working": ["xray-1"]}, "has not said yet"),
+        ({"at": "10:01", "uptime_s": 7000.0, "working": ["xray-1"]}, "has not said yet"),
+        (None, "has not said yet"),
+    ],
+)
+def test_a_device_that_worked_must_work(box, made, after, why):
+    facts = box.places.versions / "1.0" / "facts.json"
+    before = {"at": "10:00", "uptime_s": 6990.0, "working": ["xray-1"]}
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"standing": before}))
+    incoming(box, "2.0")
+    said = made(Devices(box.places, after))
+    assert said.outcome == ("rolled-back" if why else "done")
+    assert why in said.detail
+
+
 def test_an_appliance_that_did_not_run_is_not_started(box, made):
     incoming(box, "2.0")
     service = FakeService(box.places)
