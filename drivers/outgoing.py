@@ -1,22 +1,24 @@
-"""Readings on their way to the core: handed over in order, many at once, and not forgotten when the device is lost."""
+"""Observations on their way to the core: in order, many at once, and not forgotten when the device is lost."""
 
 from __future__ import annotations
 
 import asyncio
 
-from drivers.contract import Outcome, Port, Reading
+from drivers.contract import Observation, Outcome, Port
 
 MAX_WAITING = 2048
 FIRST_RETRY_S, MAX_RETRY_S = 0.5, 15.0
 
 
 class Outgoing:
-    """Emits readings in tasks of their own, so that polling never waits for a commit.
+    """Emits observations in tasks of their own, so that a device never waits for a commit.
 
     It outlives the connection to the device: what was seen is handed over though the device is gone by then.
+    `max_waiting` is when it is full.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        self._max_waiting = max_waiting
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self.refused = 0
@@ -24,11 +26,11 @@ class Outgoing:
     @property
     def full(self) -> bool:
         """Whether so many wait that nothing more may be seen until the core has caught up."""
-        return len(self._tasks) >= MAX_WAITING
+        return len(self._tasks) >= self._max_waiting
 
-    def push(self, port: Port, reading: Reading) -> asyncio.Task[None]:
-        """Start handing a reading over; tasks reach the port in the order in which they were made."""
-        task = asyncio.get_running_loop().create_task(self._emit(port, reading))
+    def push(self, port: Port, observation: Observation) -> asyncio.Task[None]:
+        """Start handing an observation over; tasks reach the port in the order in which they were made."""
+        task = asyncio.get_running_loop().create_task(self._emit(port, observation))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -38,11 +40,11 @@ class Outgoing:
         if self._failure:
             raise self._failure
 
-    async def _emit(self, port: Port, reading: Reading) -> None:
+    async def _emit(self, port: Port, observation: Observation) -> None:
         wait_s = FIRST_RETRY_S
         refused = False
         try:
-            while await port.emit(reading) is Outcome.REFUSED:
+            while await port.emit(observation) is Outcome.REFUSED:
                 self.refused += not refused
                 refused = True
                 await asyncio.sleep(wait_s)

@@ -9,12 +9,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
 from drivers.contract import Energy
-from drivers.dicos.tdr import uid_of
-from drivers.dicos.uids import DX_FOR_PRESENTATION, DX_FOR_PROCESSING, FILE_META_VERSION, IMPLEMENTATION
+from drivers.dicos.tdr import meta_for, uid_of
+from drivers.dicos.uids import DX_FOR_PRESENTATION, DX_FOR_PROCESSING
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 _IMAGE_TYPES: Final = {
@@ -64,7 +63,8 @@ def write(image: Image) -> bytes:
     """Return an image as a DICOS file. Raises ValueError for pixels that are none, and for a time without a zone."""
     _check(image)
     ds = Dataset()
-    ds.file_meta = _meta(image)
+    sop_class = DX_FOR_PRESENTATION if image.for_presentation else DX_FOR_PROCESSING
+    ds.file_meta = meta_for(sop_class, uid_of(image.seed, "image"))
     _common(ds, image)
     _acquisition(ds, image)
     _pixels(ds, image)
@@ -83,16 +83,6 @@ def _check(image: Image) -> None:
         raise ValueError(f"{image.bits} bits in {kind}")
     if image.at.tzinfo is None:
         raise ValueError("a time without a zone")
-
-
-def _meta(image: Image) -> FileMetaDataset:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = DX_FOR_PRESENTATION if image.for_presentation else DX_FOR_PROCESSING
-    meta.MediaStorageSOPInstanceUID = uid_of(image.seed, "image")
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID, meta.ImplementationVersionName = IMPLEMENTATION, "JAITF_EDGE"
-    meta.add_new(FILE_META_VERSION, "CS", "V03")
-    return meta
 
 
 def _common(ds: Dataset, image: Image) -> None:

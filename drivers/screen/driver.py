@@ -10,8 +10,9 @@ from typing import ClassVar
 import cv2
 
 from drivers.clock import Stamp, SystemClock
-from drivers.contract import DeviceState, Driver, Energy, Outcome, Picture, Port, ProbeReport, Scan
+from drivers.contract import DeviceState, Driver, Energy, Picture, Port, ProbeReport, Scan
 from drivers.errors import EdgeError, LinkTimeout
+from drivers.outgoing import Outgoing
 from drivers.screen import show
 from drivers.screen.alive import Heart
 from drivers.screen.capture import Capture, Shot, ingest_of
@@ -22,7 +23,6 @@ from drivers.screen.settings import ScreenSettings
 
 #: So many bags wait for the core; of more than that only the verdict `unknown` is left.
 MAX_WAITING = 32
-FIRST_RETRY_S, MAX_RETRY_S = 0.5, 15.0
 #: A display is in another mode, or lost, once so many pictures in a row say so.
 SURE = 3
 
@@ -44,7 +44,7 @@ class ScreenDriver(Driver):
         self._follower: Follower | None = None
         self._size = (0, 0)
         self._heart = Heart()
-        self._handover = Handover()
+        self._outgoing = Outgoing(MAX_WAITING)
         self._seen: list[Mode | None] = []
         self._still_s = 0.0
 
@@ -59,9 +59,9 @@ class ScreenDriver(Driver):
             capture.start()
             shot = await capture.next(first=True)
             while True:
-                self._handover.check()
+                self._outgoing.check()
                 for scan in await asyncio.to_thread(self._scans, shot):
-                    self._handover.push(port, scan)
+                    push(self._outgoing, port, scan)
                 self._say(port)
                 port.progress()
                 shot = await capture.next()
@@ -134,7 +134,7 @@ class ScreenDriver(Driver):
         if not settings.clock and self._still_s >= settings.still_s:
             words = "nothing has changed for long: a quiet belt or a frozen display; `clock` would tell which"
             return DeviceState.DEGRADED, "screen-still", words
-        if self._handover.refused:
+        if self._outgoing.refused:
             return DeviceState.DEGRADED, "store-full", "the core takes no scans: its store is full"
         return DeviceState.UP, "", ""
 
@@ -167,40 +167,8 @@ class ScreenDriver(Driver):
         return ProbeReport(True, tuple(steps), {"picture": f"{width} x {height}"}, sample)
 
 
-class Handover:
-    """Hands scans over in tasks of their own: the display does not wait for a commit."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: BaseException | None = None
-        self.refused = 0
-
-    def push(self, port: Port, scan: Scan) -> None:
-        """Start handing a scan over; where too many wait, without its picture, and then it is unknown."""
-        if len(self._tasks) >= MAX_WAITING:
-            scan = replace(scan, original=b"", pictures=(), problem="too many items waited for the core")
-        task = asyncio.get_running_loop().create_task(self._emit(port, scan))
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def check(self) -> None:
-        """Raise what handing over failed with, if it did: then the core is gone, or the wire broken."""
-        if self._failure:
-            raise self._failure
-
-    async def _emit(self, port: Port, scan: Scan) -> None:
-        wait_s = FIRST_RETRY_S
-        refused = False
-        try:
-            while await port.emit(scan) is Outcome.REFUSED:
-                self.refused += not refused
-                refused = True
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, MAX_RETRY_S)
-        finally:
-            self.refused -= refused
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (failure := task.exception()):
-            self._failure = failure
+def push(outgoing: Outgoing, port: Port, scan: Scan) -> None:
+    """Hand a scan over; where too many wait, without its picture, and then it is unknown."""
+    if outgoing.full:
+        scan = replace(scan, original=b"", pictures=(), problem="too many items waited for the core")
+    outgoing.push(port, scan)

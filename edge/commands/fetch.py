@@ -75,8 +75,7 @@ class Fetch:
 
     async def _send(self, hit_id: str, part: int, content: bytes) -> None:
         """Put a part into the outbox once there is little of the kind in it, and no faster than allowed."""
-        # The ledger's thread changes its counts and tells nobody.
-        while self.ledger.accounts.rows["evidence"] >= MAX_WAITING_PARTS:  # noqa: ASYNC110
+        while self.ledger.accounts.rows["evidence"] >= MAX_WAITING_PARTS:  # noqa: ASYNC110 - a thread counts and tells nobody
             await asyncio.sleep(0.05)
         await self.ledger.commit(Note("evidence", f"up/evidence/{hit_id}/{part}", content))
         await asyncio.sleep(len(content) / self.bytes_per_s)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from drivers.clock import SystemClock
 from drivers.contract import Outcome, Scan
+from drivers.outgoing import Outgoing
 from drivers.screen import show
 from drivers.screen.alive import Heart, pulse
 from drivers.screen.capture import Capture
-from drivers.screen.driver import MAX_WAITING, Handover, ScreenDriver
+from drivers.screen.driver import MAX_WAITING, ScreenDriver, push
 from drivers.screen.settings import ScreenSettings
 from simulators.screen.bags import Tile
 from simulators.screen.model import Act, Event, Layout, Screen
@@ -86,10 +87,10 @@ def scan(number: int) -> Scan:
 
 
 async def test_bags_that_the_core_does_not_take_are_offered_again_and_of_too_many_only_the_word_is_left(tmp_path):
-    port, handover = FakePort(state_dir=tmp_path), Handover()
+    port, outgoing = FakePort(state_dir=tmp_path), Outgoing(MAX_WAITING)
     port.open.clear()
     for number in range(MAX_WAITING + 3):
-        handover.push(port, scan(number))
+        push(outgoing, port, scan(number))
     await port.until(lambda: len(port.scans) == MAX_WAITING + 3)
     assert [s.problem for s in port.scans].count("too many items waited for the core") == 3
     assert all(not s.original for s in port.scans if s.problem)
@@ -97,7 +98,7 @@ async def test_bags_that_the_core_does_not_take_are_offered_again_and_of_too_man
     port.answer = lambda _: next(answers, Outcome.COMMITTED)
     port.open.set()
     await port.until(lambda: len({s.key for s in port.scans}) + 1 == len(port.scans))
-    handover.check()
+    outgoing.check()
 
 
 async def test_what_handing_over_fails_with_ends_the_run(tmp_path):
@@ -107,12 +108,12 @@ async def test_what_handing_over_fails_with_ends_the_run(tmp_path):
     def fail(_):
         raise Gone
 
-    port, handover = FakePort(state_dir=tmp_path, answer=fail), Handover()
-    handover.push(port, scan(1))
+    port, outgoing = FakePort(state_dir=tmp_path, answer=fail), Outgoing(MAX_WAITING)
+    push(outgoing, port, scan(1))
     await port.until(lambda: port.scans)
     await asyncio.sleep(0)
     with pytest.raises(Gone):
-        handover.check()
+        outgoing.check()
 
 
 async def test_a_grabber_that_is_not_there_is_said(tmp_path):
