@@ -35,6 +35,8 @@ PROVE_S = 600.0
 SPOT_CHECK_EVERY = 50
 """One picture in so many, drawn by chance, and the first, the local graph is asked too, and must agree."""
 TIMES_KEPT = 500
+LOCK_S = 0.25
+"""How long a scan waits for the moment in which the thread changes connections."""
 BUSY = "the server is at another scan"
 STOPPED = "the server is no longer asked"
 
@@ -136,7 +138,7 @@ class Remote:
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> Tensors | str:
         """Return the output tensors by name, or why the server did not give them; never raises."""
-        if self._lock.acquire(blocking=False):
+        if self._lock.acquire(timeout=LOCK_S):
             try:
                 result = self._ask(feeds)
             finally:

@@ -2,6 +2,7 @@
 
 import random
 import re
+import threading
 
 import pytest
 
@@ -217,3 +218,15 @@ async def test_pauses_grow_to_a_limit_and_are_never_in_step(served, darkness):
         assert one != other
         pauses.append(one)
     assert 0.25 <= pauses[0] <= 0.5 and 15 <= pauses[-1] <= 30
+
+
+async def test_a_scan_waits_out_the_moment_in_which_connections_change(serve, served):
+    model = await served(serve().url)
+    lock = model.remote._lock
+    lock.acquire()
+    threading.Timer(0.02, lock.release).start()
+    assert model.judge(DARK).at == "server"
+    lock.acquire()
+    judged = model.judge(DARK)
+    lock.release()
+    assert (judged.at, judged.fallback) == ("local", module.BUSY)
