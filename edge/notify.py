@@ -17,14 +17,13 @@ class ServiceManager:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if self._address else None
         self._watchdog_us = _watchdog_us(environment)
         self._status = ""
 
     @property
     def listens(self) -> bool:
         """Whether there is a service manager."""
-        return self._socket is not None
+        return bool(self._address)
 
     @property
     def watchdog_s(self) -> float | None:
@@ -57,11 +56,11 @@ class ServiceManager:
             self._say(f"STATUS={line}")
 
     def _say(self, words: str) -> None:
-        if self._socket is None:
+        if not self.listens:
             return
         # A manager that cannot be told is no reason to fail the lane; it draws its own conclusion from the silence.
-        with contextlib.suppress(OSError):
-            self._socket.sendto(words.encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL, self._address)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.sendto(words.encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL, self._address)
 
 
 def _address(text: str) -> str:

@@ -27,7 +27,7 @@ INPUTS = (
     "scripts/wheel",
     "scripts/tool",
 )
-INPUTS += ("requirements.lock", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "docs/how-to/install.md")
+INPUTS += ("requirements.lock", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "docs/how-to")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

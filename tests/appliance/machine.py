@@ -93,7 +93,8 @@ class Machine:
         """Start it, and wait until systemd has started what there is to start."""
         command = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", f"--machine={self._name}"]
         command += ["--register=no", "--keep-unit", "--console=pipe", "--private-network", "--resolv-conf=off"]
-        # One hierarchy, so that DevicePolicy= is enforced by the kernel as on a Debian 12 machine.
+        # One hierarchy, and BPF for its init: so DevicePolicy= is enforced by the kernel, as on a Debian 12 machine.
+        command += ["--capability=CAP_BPF", "--system-call-filter=bpf"]
         environment = os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         console = (self._folder / "console.log").open("ab")
         self._process = subprocess.Popen(

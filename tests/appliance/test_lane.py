@@ -1,6 +1,7 @@
 """A full lane under the unit as it is shipped: every setting of its sandbox in force, devices of four kinds."""
 
 import json
+import re
 
 import pytest
 
@@ -50,3 +51,41 @@ def test_the_sandbox_stands_in_nobodys_way(busy):
     assert "not permitted" not in log.lower()
     assert "Traceback" not in log
     assert "not-in-any-log" not in log
+
+
+def test_lines_of_the_journal_carry_their_device_and_their_finding(busy):
+    found = busy.machine.until('journalctl -o json --no-pager JAITF_DEVICE=xray-1 | grep \'"MESSAGE":"xray-1: up"\'')
+    line = json.loads(found.splitlines()[0])
+    assert (line["PRIORITY"], line["LOGGER"], line["SYSLOG_IDENTIFIER"]) == ("6", "jaitf.device", "jaitf-edge")
+
+
+def test_the_daily_look_finds_the_models_in_order(busy):
+    busy.machine.sh("systemctl start jaitf-edge-doctor", check=False, within_s=300)
+    log = busy.machine.sh("journalctl -u jaitf-edge-doctor -o cat --no-pager")
+    assert "ok    models" in log
+    assert "could not be checked" not in log
+
+
+def test_a_device_is_restarted_alone(busy):
+    before = busy.shows("MainPID")
+    status = busy.machine.sh("systemctl status --no-pager jaitf-edge")
+    (portal,) = re.findall(r'(\d+) "?jaitf-edge-device portal-1', status)
+    busy.machine.sh(f"kill -KILL {portal}")
+    busy.machine.until("journalctl -o cat --no-pager JAITF_DEVICE=portal-1 JAITF_CODE=crashing | grep -q SIGKILL")
+    busy.machine.until("systemctl show -p StatusText jaitf-edge | grep -q '4 of 4 devices up'")
+    assert (busy.shows("MainPID"), busy.shows("NRestarts")) == (before, "0")
+
+
+def test_a_core_that_stands_still_is_ended_by_the_watchdog_and_comes_back(busy):
+    """Last: the appliance after it is another process."""
+    before = busy.shows("MainPID")
+    busy.machine.sh(f"kill -STOP {before}")
+    busy.machine.until("[ $(systemctl show --value -p NRestarts jaitf-edge) = 1 ]", within_s=120)
+    log = busy.machine.sh("journalctl -u jaitf-edge -o cat --no-pager")
+    assert "Watchdog timeout" in log
+    assert "Fatal Python error: Aborted" in log  # where each thread was
+    busy.machine.until(
+        "systemctl show -p StatusText jaitf-edge | grep -q 'devices up.*console connected'", within_s=120
+    )
+    assert busy.shows("MainPID") != before
+    assert len({said["session"] for said in busy.heard("up/state")}) == 2
