@@ -5,6 +5,7 @@ A command leaves a note before it does what the note says; the core takes notes 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -64,15 +65,31 @@ def leave(data_dir: Path, visit: Visit) -> None:
     folder = data_dir / FOLDER
     path = folder / f"{uuid.uuid4()}.json"
     try:
-        folder.mkdir(mode=0o770, exist_ok=True)
-        write_whole(path, visit.model_dump_json().encode(), mode=0o660)
-        if os.geteuid() == 0:
-            owner = data_dir.stat()  # root asks, and the appliance must be able to take the note up
-            for made in (folder, path):
-                os.chown(made, owner.st_uid, owner.st_gid)
-        sync_folder(folder)
+        with _as_owner_of(data_dir):
+            folder.mkdir(mode=0o770, exist_ok=True)
+            write_whole(path, visit.model_dump_json().encode(), mode=0o660)
+            sync_folder(folder)
     except OSError as error:
         raise StoreError(f"{path}: who sees evidence is written down, and this cannot be: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _as_owner_of(data_dir: Path) -> Iterator[None]:
+    """Where root asks, be the appliance's user meanwhile: it must be able to take the note up.
+
+    Nor may root write in a folder of that user's, who could have put a link there that leads elsewhere. Raises OSError.
+    """
+    owner, group = data_dir.stat(), os.getegid()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """Notes that commands leave for the ledger: written once, whoever left them, and nothing else is."""
 
 import json
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +50,29 @@ async def test_what_an_update_came_to_is_an_act_and_an_audit(ledger, folder, clo
     [(payload,)] = ask("SELECT payload FROM outbox WHERE class='audit'")
     told = json.loads(payload)
     assert (told["what"], told["outcome"], told["detail"]) == ("update", "rolled-back", "doctor: disk")
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user can reach; those of pytest are its user's own."""
+    with tempfile.TemporaryDirectory() as where:
+        Path(where).chmod(0o755)
+        yield Path(where)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could be had to write elsewhere")
+def test_root_writes_as_the_appliances_user_and_follows_no_link_of_its(open_folder):
+    data, elsewhere = open_folder / "data", open_folder / "roots-own"
+    for folder in (data, elsewhere):
+        folder.mkdir(mode=0o755)
+    os.chown(data, 12345, 12345)
+    leave(data, VISIT)
+    [note] = (data / "inbox").iterdir()
+    assert (note.stat().st_uid, (data / "inbox").stat().st_gid, os.geteuid()) == (12345, 12345, 0)
+    note.unlink()
+    (data / "inbox").rmdir()
+    (data / "inbox").symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="Permission denied"):
+        leave(data, VISIT)
+    assert list(elsewhere.iterdir()) == []
+    assert (elsewhere.stat().st_uid, os.geteuid()) == (0, 0)

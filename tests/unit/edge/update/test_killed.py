@@ -16,7 +16,7 @@ import pytest
 from edge.update import package, standalone
 from edge.update.servant import DUTIES
 
-TRIALS = int(os.environ.get("JAITF_UPDATE_KILLS", "6"))
+TRIALS = int(os.environ.get("JAITF_UPDATE_KILLS", "4"))
 """How often it is killed; more by hand."""
 
 
