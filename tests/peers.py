@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,13 +22,20 @@ import pytest
 START_DEADLINE_S = 10.0
 STOP_DEADLINE_S = 5.0
 PORT_ATTEMPTS = 5
+#: Below those that Linux gives to connections (32768 and up): a port that was free stays so until it is taken.
+FIRST_PORT, PORTS_EACH, PORT_WORKERS = 12_000, 1_000, 16
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback TCP port that nobody listens on; no connection gets it by chance, and no other worker takes it."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_WORKERS
+    first = FIRST_PORT + worker * PORTS_EACH
+    for _ in range(PORTS_EACH):
+        port = random.SystemRandom().randrange(first, first + PORTS_EACH)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no free port from {first} to {first + PORTS_EACH}")
 
 
 def _program(name: str) -> str:
