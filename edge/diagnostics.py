@@ -52,7 +52,9 @@ class Member:
 
     @property
     def masked(self) -> dict[str, int]:
-        """How much is left out of it, by what it was."""
+        """How much is left out of it, by what it was; the manifest only says what the marks are."""
+        if self.name == MANIFEST:
+            return {}
         return {what: count for what, mark in MARKS.items() if (count := self.text.count(mark))}
 
 
@@ -91,8 +93,8 @@ def gather(folder: Path, log: Path | None = None) -> Iterator[Member]:
     discretion = Discretion.of(folder)
 
     def table(name: str, about: str, ask: Callable[[], Any]) -> Member:
-        text = json.dumps(_asked(ask), indent=2, ensure_ascii=False, default=str)
-        return Member(name, about, discretion.kept(text) + "\n")
+        said = discretion.of_value(_asked(ask))
+        return Member(name, about, json.dumps(said, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def lines(name: str, about: str, text: str) -> Member:
         return Member(name, about, without_numbers(discretion.kept(text)))

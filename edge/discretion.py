@@ -49,6 +49,14 @@ class Discretion:
         text = redacted_line(text)
         return self.persons.sub(PERSON, text) if self.persons else text
 
+    def of_value(self, value: Any) -> Any:
+        """Return a value as JSON has it, each of its texts without them: before it is written, for JSON escapes."""
+        if isinstance(value, dict):
+            return {self.kept(str(key)): self.of_value(child) for key, child in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.of_value(child) for child in value]
+        return self.kept(value) if isinstance(value, str) else value
+
 
 def _table(path: Path) -> dict[str, Any] | None:
     try:

@@ -40,7 +40,7 @@ def diagnostics(
             output.json_line(said)
         else:
             masked = ", ".join(f"{count} {what}" for what, count in member.masked.items())
-            output.line(f"{member.name:<34} {member.about}{f'; masked: {masked}' if masked else ''}")
+            output.line(f"{member.name:<36} {member.about}{f'; masked: {masked}' if masked else ''}")
     if json:
         output.json_line({"written": str(out), "bytes": out.stat().st_size, "left_out": LEFT_OUT})
         return

@@ -7,9 +7,12 @@ import zipfile
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from drivers.errors import ConfigError
 from edge import standing
+from edge.commands.redact import MASK
 from edge.config import users
 from edge.contract.examples import _health
 from edge.diagnostics import LEFT_OUT, gather, write
@@ -183,6 +186,29 @@ def test_the_file_is_its_owner_s_and_never_another_s(planted):
     with pytest.raises(ConfigError, match="is there already"):
         archive(planted)
     assert [each.name for each in planted.iterdir() if each.name.startswith(".out")] == []
+
+
+@given(secret=st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=8, max_size=40))
+def test_a_password_of_any_kind(secret):
+    assume(secret == secret.strip() and len(set(secret)) > 3)
+    discretion = Discretion((secret,), None)
+    for text in (f"the broker said {secret} is wrong", f"x{secret}x", f"rtsp://a:{secret}@h"):
+        assert secret not in discretion.kept(text).replace(MASK, "")
+    told = json.dumps(discretion.of_value({"a": [f"<{secret}>"], f"k{secret}": 1}), ensure_ascii=False)
+    assert json.dumps(secret, ensure_ascii=False)[1:-1] not in told.replace(MASK, "")
+    json.loads(told)
+
+
+def test_the_command(planted, cli):
+    out = planted / "by-command.zip"
+    arguments = ("diagnostics", "--config", planted / "etc", "--log", planted / "edge.log", "--out", out)
+    ran = cli(*arguments)
+    assert ran.status == 0 and f"{out}: " in ran.out and "Never in it: pictures" in ran.out
+    assert cli(*arguments).status == 2  # it is there already
+    ran = cli(*arguments[:-1], planted / "again.zip", "--json")
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    assert rows[-1].keys() == {"written", "bytes", "left_out"} and rows[-2]["file"] == "manifest.json"
+    assert cli(*arguments[:-1], planted / "none" / "x.zip").status == 1
 
 
 def test_persons_are_known_by_whole_words(planted):
