@@ -34,6 +34,7 @@ _MENDS = {
     ): "is it powered? TX and RX crossed? another baud rate, parity or bus address? `jaitf-edge setup` tries them",
     ("link-timeout", "file"): "is the file server reachable, and the share mounted?",
     ("link-timeout", "rtsp"): "is the encoder powered, and the address right? `ping` it from here",
+    ("link-timeout", "tls"): "is it powered? does that port speak TLS (Modbus: 802, not 502)? a firewall between?",
     ("link-timeout", ""): "is it powered? the right unit or address? a firewall between?",
     ("link-lost", "serial"): "is it plugged in? `ls -l /dev/serial/by-id` shows the ports there are",
     ("link-lost", "hid"): "is it plugged in? `ls -l /dev/input/by-id` shows the input devices there are",
@@ -95,6 +96,19 @@ def tls_mend(error: OSError) -> str:
         return _REFUSED_CERTIFICATES.get(error.verify_code, "")
     reason = (getattr(error, "reason", None) or str(error)).upper()
     return next((said for part, said in _TLS_REASONS.items() if part in reason), "")
+
+
+_NAMED_LAYERS = {
+    ("link-lost", "serial"): "no such port, or gone",
+    ("link-lost", "hid"): "no such input device, or gone",
+    ("link-lost", "file"): "no such folder, or gone",
+    ("link-lost", "listen"): "address to listen on",
+}
+
+
+def layer(code: str, scheme: str = "") -> str:
+    """Return what a technician calls the layer at which a try ended; "device" where the code is a driver's own."""
+    return _NAMED_LAYERS.get((code, scheme)) or LAYERS.get(code, "device")
 
 
 def mend(code: str, scheme: str = "") -> str | None:

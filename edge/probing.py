@@ -44,8 +44,8 @@ def probe(driver: str, settings: Settings, deadline_s: float) -> Probed:
     took_s = time.monotonic() - began
     if report.ok:
         return Probed(report, took_s, "", None)
-    layer = mends.LAYERS.get(report.code, "device")
-    return Probed(report, took_s, layer, report.mend or mends.mend(report.code, mends.scheme_of(settings)))
+    scheme = mends.scheme_of(settings)
+    return Probed(report, took_s, mends.layer(report.code, scheme), report.mend or mends.mend(report.code, scheme))
 
 
 def _heard(near: Connection, deadline_s: float) -> ProbeReport:

@@ -22,20 +22,22 @@ class Authority:
         certificate = self._signed(self._name, self._key).add_extension(x509.BasicConstraints(True, None), True)
         self._write(self.file, certificate.sign(self._key, hashes.SHA256()))
 
-    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: float = 1) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(1))
-        return builder.not_valid_after(now + datetime.timedelta(1))
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(9))
+        return builder.not_valid_after(now + datetime.timedelta(days))
 
     def _write(self, path: Path, certificate: x509.Certificate) -> None:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, passphrase: bytes | None = None) -> tuple[Path, Path]:
+    def issue(
+        self, name: str, passphrase: bytes | None = None, address: str = "127.0.0.1", days: float = 1
+    ) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        certificate = self._signed(subject, key).add_extension(names, False).sign(self._key, hashes.SHA256())
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        certificate = self._signed(subject, key, days).add_extension(names, False).sign(self._key, hashes.SHA256())
         cert_file, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         self._write(cert_file, certificate)
         locked = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import fcntl
 import logging
+import os
 import queue
 import socket
 import termios
@@ -37,6 +38,9 @@ _LOOK_ROUND_S = 0.5
 _WRITE_LIMIT_S = 10.0
 #: What nobody read is kept up to here; then the oldest goes, as it would in the kernel.
 MAX_UNREAD_BYTES = 64 * 1024
+#: The ports' names that stay, and how many of them are told to who names another.
+BY_ID = Path("/dev/serial/by-id")
+_SHOWN_PORTS = 4
 #: What pyserial raises when a port goes away under it (TypeError: its descriptor went first) or cannot be set so.
 _FAILURES = (OSError, termios.error, TypeError, ValueError)
 
@@ -103,7 +107,8 @@ def _why(path: str, error: BaseException) -> LinkError:
     if number in (errno.EACCES, errno.EPERM):
         return LinkDenied(f"{text}: no permission; the appliance's user must be in the group of the port (dialout)")
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return LinkLost(f"{text}: there is no such port; is it plugged in? ls /dev/serial/by-id shows what is")
+        there = ", ".join(sorted(map(str, BY_ID.glob("*")))[:_SHOWN_PORTS]) or "none"
+        return LinkLost(f"{text}: there is no such port; plugged in are: {there}")
     return LinkLost(f"{path}: not a serial port, or one that cannot be set so: {error}")
 
 
@@ -301,7 +306,8 @@ async def connect(where: TcpAddress, deadline_s: float) -> Stream:
     except TimeoutError:
         raise LinkTimeout(f"{where}: no connection within {deadline_s:g} s; power, cable, address?") from None
     except OSError as error:
-        text = f"{where}: {error.strerror or error}"
+        # asyncio words it anew ("Connect call failed"): the system's own words say more.
+        text = f"{where}: {os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error}"
         if error.errno in (errno.EACCES, errno.EPERM):
             raise LinkDenied(f"{text}; a firewall or sandbox of this machine forbids it") from None
         if error.errno == errno.ECONNREFUSED:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from drivers.contract import DeviceState, Driver, Output, Port, ProbeReport, Reading
-from drivers.errors import EdgeError, LinkTimeout
+from drivers.errors import EdgeError, LinkLost, LinkTimeout
 from drivers.links.address import SerialAddress
 from drivers.modbus.client import NO_SUCH_UNIT, ExceptionReply, ModbusLink, UnitLink, tls_context
 from drivers.modbus.codec import Block, decode
@@ -176,6 +176,13 @@ class ModbusDriver(Driver):
         if number in NO_SUCH_UNIT or (connected and isinstance(error, LinkTimeout)):
             line = "baud rate, parity, A and B swapped? " if self._settings.url.startswith("serial:") else ""
             return f"is unit {units} right? {line}`jaitf-edge setup` asks the usual unit numbers"
+        if connected and isinstance(error, LinkLost):
+            wants = (
+                " does it want a certificate of ours, in date and of its authority?" if self._settings.ca_file else ""
+            )
+            return (
+                f"what listens there took the connection and ended it: is it Modbus, has it a connection left?{wants}"
+            )
         if number in NO_SUCH_REGISTERS:
             return "compare table, address and count with the manual (40001 there is holding 0 here);" + SURVEY
         return None

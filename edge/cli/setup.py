@@ -139,6 +139,7 @@ def _by_flags(
             output.line(output.one_line(line))
 
     outcome = set_up(folder, Given(values, devices, places, untested), tell)
-    output.note(f"Next: jaitf-edge doctor --config {folder}, then: jaitf-edge run --config {folder}")
     if outcome.failed:
+        output.note(f"{len(outcome.failed)} of it did not answer as it should: mend that, and run this again")
         raise typer.Exit(FAILED)
+    output.note(f"Next: jaitf-edge doctor --config {folder}, then: jaitf-edge run --config {folder}")

@@ -62,7 +62,7 @@ def disk(config: Config) -> Iterator[Finding]:
     wanted = config.storage.quota_bytes - used
     said = f"{free / _GB:.1f} GB free; {used / _MB:.0f} MB used of a quota of {config.storage.quota_bytes / _GB:.1f} GB"
     if free < LEAST_FREE_BYTES:
-        yield fail(said, f"make room on the disk of {path}")
+        yield fail(said, f"make room on the disk of {path}: `du -xhd2 / | sort -h` shows what takes it")
     elif wanted <= 0:
         yield fail(said, "the quota is used up: raise storage.quota_bytes, or bring the console back to take the hits")
     elif free < wanted:
