@@ -307,7 +307,7 @@ async def connect(where: TcpAddress, deadline_s: float) -> Stream:
         raise LinkTimeout(f"{where}: no connection within {deadline_s:g} s; power, cable, address?") from None
     except OSError as error:
         # asyncio words it anew ("Connect call failed"): the system's own words say more.
-        text = f"{where}: {os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error}"
+        text = f"{where}: {os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error}"
         if error.errno in (errno.EACCES, errno.EPERM):
             raise LinkDenied(f"{text}; a firewall or sandbox of this machine forbids it") from None
         if error.errno == errno.ECONNREFUSED:

@@ -232,7 +232,9 @@ class ModbusLink:
         if isinstance(error, ssl.SSLError):
             said = getattr(error, "verify_message", "") or error.reason or str(error)
             return LinkUntrusted(f"{self._where}: no TLS: {said}", tls_mend(error))
-        text = f"{self._where}: {os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error}"
+        text = (
+            f"{self._where}: {os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error}"
+        )
         if error.errno in (errno.EACCES, errno.EPERM):
             return LinkDenied(f"{text}; a firewall or sandbox of this machine forbids it")
         if error.errno == errno.ECONNREFUSED:
