@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from drivers.errors import ModelError
 from edge import CONTRACT_VERSION, __version__, trial
 from edge.config.model import Config, DeviceConfig
 from edge.courier import Courier
+from edge.drift import KEPT
 from edge.judge import Judge
 from edge.lane.signs import is_of_person
 from edge.messages import Health
@@ -45,6 +47,7 @@ class Showing:
     watched: Callable[[], bool] = lambda: False
     show: Callable[[dict[str, Any], bytes], None] = lambda said, picture: None
     _pulse: Pulse = field(default_factory=Pulse)
+    _hidden: dict[str, deque[float]] = field(default_factory=dict)
     _next: tuple[Scan, dict[str, Any]] | None = None
     _drawing: asyncio.Task[None] | None = None
 
@@ -54,7 +57,11 @@ class Showing:
 
     def screened(self, device: str, scan: Scan, report: ThreatReport, hit: Hit | None) -> None:
         """Have a scan shown, where somebody looks; while a picture is made, the newest of those that come waits."""
-        if not self.watched() or (hit is not None and hit.covert):
+        if hit is not None and hit.covert:
+            if report.score is not None:
+                self._hidden.setdefault(device, deque(maxlen=KEPT)).append(round(report.score, 4))
+            return
+        if not self.watched():
             return
         self._next = scan, _words(device, scan, report, hit)
         if self._drawing is None or self._drawing.done():
@@ -75,11 +82,20 @@ class Showing:
             self.show(said, drawn)
 
     def scores(self) -> dict[str, dict[str, Any]]:
-        """Return each device's last scores of ordinary scans, with the SHA-256 of the model that gave them."""
+        """Return each device's last scores of ordinary scans, with the SHA-256 of the model that gave them.
+
+        Without those of hits that only the console may know of: the count would say that there was one.
+        """
         return {
-            device: {"model": sha256, "scores": [round(score, 4) for score in scores]}
+            device: {"model": sha256, "scores": self._shown(device, [round(score, 4) for score in scores])}
             for device, (sha256, scores) in self.watch.scores().items()
         }
+
+    def _shown(self, device: str, scores: list[float]) -> list[float]:
+        for score in self._hidden.get(device, ()):
+            if score in scores:
+                scores.remove(score)
+        return scores
 
     def state(self) -> dict[str, Any]:
         """Return the state of everything, for a program."""

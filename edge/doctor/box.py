@@ -118,7 +118,7 @@ def _port(who: str, key: str, address: Address, pid: int | None) -> Finding:
     if address.port == 0:
         return ok(f"{who}: any free port")
     if holds is None:
-        note = ", though the appliance runs" if pid and who != "the technician's page" else ""
+        note = ", though the appliance runs" if pid else ""
         return ok(f"{who}: {address} is free{note}")
     if pid is not None and holds.pid in _family(pid):
         return ok(f"{who}: {address} is this appliance's")

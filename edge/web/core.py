@@ -88,8 +88,7 @@ class Core:
         said, feed = message.said, self._feed
         match message.kind:
             case "state":
-                feed.state = said["state"]
-                feed.changed()
+                feed.told(said["state"])
             case "scores":
                 feed.scores[said.pop("device")] = said
                 feed.changed()

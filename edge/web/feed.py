@@ -27,6 +27,8 @@ class Feed:
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
+        self.newest: dict[str, Any] = {}
+        self.on_state = asyncio.Event()
         self.scores: dict[str, dict[str, Any]] = {}
         self.hits_version = 0
         self.lines: deque[tuple[int, str]] = deque(maxlen=LINES)
@@ -43,6 +45,11 @@ class Feed:
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def told(self, state: dict[str, Any]) -> None:
+        """Take the newest state; it is shown once somebody has looked what of it may be."""
+        self.newest = state
+        self.on_state.set()
 
     def close(self) -> None:
         """End all waiting."""

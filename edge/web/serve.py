@@ -13,15 +13,15 @@ from typing import Any
 
 import uvicorn
 
+from drivers.errors import StoreError
 from edge.config.model import Web
 from edge.web.app import application
 from edge.web.core import Core
 from edge.web.feed import Feed
 from edge.web.guard import follow_certificate, guarded, server_options
-from edge.web.shelf import Shelf
+from edge.web.shelf import Glance, Shelf
 
 STOP_S = 1
-WATCH_LEDGER_S = 1.0
 _OPTIONS: dict[str, Any] = {
     "log_level": "warning",
     "access_log": False,
@@ -86,11 +86,33 @@ async def serve(sock: socket.socket, listening: socket.socket, place: Place) -> 
 
 
 async def _watch(feed: Feed, shelf: Shelf) -> None:
-    """Tell those who look when a hit came or went on its way, until cancelled."""
+    """Show each state, less what only the console may know, and say when hits have moved; until cancelled."""
     seen: object = None
     while True:
-        if feed.watchers and (mark := await asyncio.to_thread(shelf.mark)) != seen:
-            seen = mark
+        await feed.on_state.wait()
+        feed.on_state.clear()
+        state = feed.newest
+        try:
+            glance: Glance | None = await asyncio.to_thread(shelf.glance)
+        except StoreError:
+            glance = None  # the store's state, which is shown, says why
+        feed.state = discreet(state, glance)
+        if glance is not None and glance.mark != seen:
+            seen = glance.mark
             feed.hits_version += 1
-            feed.changed()
-        await asyncio.sleep(WATCH_LEDGER_S)
+        feed.changed()
+
+
+def discreet(state: dict[str, Any], glance: Glance | None) -> dict[str, Any]:
+    """Return a state whose counts of what waits are without the hits that only the console may know of.
+
+    Without a `glance` at them no hit is counted.
+    """
+    health: dict[str, Any] = state["health"]
+    waiting = max(0, health["queued"].get("hit", 0) - glance.hidden) if glance else 0
+    changes = {
+        "queued": health["queued"] | {"hit": waiting},
+        "outbox_bytes": max(0, health["outbox_bytes"] - (glance.hidden_bytes if glance else 0)),
+        "oldest_unsent_hit_s": health["oldest_unsent_hit_s"] if waiting else 0.0,
+    }
+    return state | {"health": health | changes}

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,22 @@ _LAST = (
     " e.path, e.media_type, e.purged_ns FROM hit h LEFT JOIN evidence e ON e.sha256 = h.evidence"
     " WHERE NOT EXISTS (SELECT 1 FROM hit n WHERE n.hit_id = h.hit_id AND n.rev > h.rev)"
 )
+NEWEST = 50
+NEWEST_WAITING = 1000
+COVERT = b'"covert":true'
+"""As an event says it of a hit that only the console may know of."""
 MAX_OUTCOMES = 20_000
 SCANNED = 2000
 """Rows that one request reads at most: the page asks again from where it stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """`mark` is another whenever a hit has come or gone on its way; so many hits that wait are the console's alone."""
+
+    mark: tuple[Any, ...]
+    hidden: int
+    hidden_bytes: int
 
 
 class Shelf:
@@ -53,18 +67,20 @@ class Shelf:
         finally:
             db.close()
 
-    def mark(self) -> tuple[int, ...]:
-        """Return figures that change whenever a hit comes or goes on its way; nothing where there is no ledger yet."""
-        try:
-            with self._open() as db:
-                row = db.execute(
-                    "SELECT (SELECT coalesce(max(seq), 0) FROM hit), count(*), count(sent_ns), count(set_aside),"
-                    " (SELECT coalesce(max(number), 0) FROM act)"
-                    " FROM hit INDEXED BY hit_on_its_way WHERE received_ns IS NULL"
-                ).fetchone()
-                return tuple(row)
-        except StoreError:
-            return ()
+    def glance(self) -> Glance:
+        """Return what changes whenever a hit comes or goes on its way, and how much of what waits is not to be told."""
+        with self._open() as db:
+            newest = db.execute(
+                f"SELECT seq, sent_ns, received_ns, set_aside FROM hit ORDER BY seq DESC LIMIT {NEWEST}"
+            ).fetchall()
+            (act,) = db.execute("SELECT coalesce(max(number), 0) FROM act").fetchone()
+            hidden, size = db.execute(
+                "SELECT count(*), coalesce(sum(length(payload)), 0) FROM (SELECT payload FROM hit INDEXED BY"
+                f" hit_on_its_way WHERE received_ns IS NULL ORDER BY seq DESC LIMIT {NEWEST_WAITING})"
+                " WHERE instr(payload, ?)",
+                (COVERT,),
+            ).fetchone()
+        return Glance((act, *newest), hidden, size)
 
     def hits(self, before: int | None, limit: int, state: str = "", device: str = "") -> dict[str, Any]:
         """Return hits in their last revision, the newest first, from below `before`; `next` is where to go on."""

@@ -1,6 +1,7 @@
 """The core's side of the page, with the page's real process."""
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
@@ -11,12 +12,15 @@ from types import SimpleNamespace
 
 import httpx
 import psutil
+import pytest
 
 from drivers.clock import SystemClock
 from edge.config.model import Web
 from edge.logs import Recent
 from edge.messages import Reply
-from edge.page import PageSide, Sources
+from edge.page import MAX_ORDERS, PageSide, Sources
+from edge.page import _Served as Served
+from edge.web import wire
 from tests.core import until
 from tests.peers import free_port
 
@@ -115,3 +119,49 @@ async def test_an_order_under_way_is_done_though_the_page_dies(tmp_path: Path):
             go_on.set()
             await asyncio.wait_for(done.wait(), 20)
             await up(page)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"\xff\xff\xff\xff{}",
+        b"\0\0\0\x02[]",
+        b"\0\0\0\x0e" + b'{"kind":"x"}  ',
+        b"\0\0\x9c\x40" + b"[" * 40_000,
+    ],
+)
+async def test_a_page_that_talks_nonsense_is_given_up(tmp_path: Path, data):
+    page = side(tmp_path)
+    core, theirs = wire.pair()
+    with core, theirs:
+        served = Served(core, 0)
+        theirs.send(data) if data else theirs.close()
+        page._hear(served)
+        assert served.ended.is_set()
+
+
+async def test_a_page_can_neither_flood_the_audit_nor_wait_in_crowds(tmp_path: Path):
+    audited, begun, go = [], [], asyncio.Event()
+
+    async def order(name, by, args):
+        begun.append(name)
+        await go.wait()
+        return Reply(transaction="t", status="done", code="passed", detail="", at="2026-11-21T09:30:12.000Z")
+
+    page = side(tmp_path, order=order)
+    page._sources = dataclasses.replace(page._sources, audit=lambda *said: audited.append(said))
+    core, theirs = wire.pair()
+    with core, theirs:
+        served = Served(core, 0)
+        for number in range(100):
+            page._take(served, wire.Message("sign", {"deed": "sign-in-failed", "name": "x" * 999, "address": "::1"}))
+            page._take(served, wire.Message("order", {"number": number, "name": "selftest", "by": "a", "args": {}}))
+        await until(lambda: len(begun) == MAX_ORDERS)
+        assert len(audited) == 20 and len(audited[0][3]) < 300
+        busy = [wire.receive(theirs) for _ in range(100 - MAX_ORDERS)]
+        assert {answer.said["reply"]["code"] for answer in busy} == {"busy"}
+        go.set()
+        await until(lambda: not served.under_way)
+        assert len(begun) == MAX_ORDERS

@@ -75,3 +75,9 @@ async def test_of_scans_that_come_faster_than_they_are_drawn_the_newest_is_told(
         showing.screened("xray-1", scan(str(number)), report(threat(box=(1.0, 2.0, 3.0, 4.0)), ms=number), None)
     await until(lambda: showing.told and showing.told[-1][0]["ms"] == 19)
     assert len(showing.told) <= 2
+
+
+async def test_the_slider_does_not_count_what_only_the_console_may_know(showing):
+    showing.watch = SimpleNamespace(scores=lambda: {"xray-1": ("sha", [0.1, 0.93, 0.2, 0.93])})
+    showing.screened("xray-1", scan(), FOUND, scan_hit(CLOCK.now(), covert=True))
+    assert showing.scores() == {"xray-1": {"model": "sha", "scores": [0.1, 0.2, 0.93]}}

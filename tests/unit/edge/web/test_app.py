@@ -11,6 +11,8 @@ import pytest
 
 from edge.web.guard import Role
 from edge.web.guard.render import LANGUAGES
+from edge.web.serve import discreet
+from edge.web.shelf import Shelf
 from edge.web.words import languages, words
 
 
@@ -121,3 +123,14 @@ async def test_a_ledger_that_is_not_there_is_told(browse, tmp_path):
         (tmp_path / "data" / "ledger.db").rename(tmp_path / "elsewhere")
         assert (await client.get("/api/hits")).status_code == 503
         (tmp_path / "elsewhere").rename(tmp_path / "data" / "ledger.db")
+
+
+async def test_what_waits_is_counted_without_the_consoles_own(tmp_path, hits):
+    glance = Shelf(tmp_path / "data", tmp_path).glance()
+    assert glance.hidden == 2 and glance.hidden_bytes > 1000
+    health = {"queued": {"hit": 8, "verdict": 1}, "outbox_bytes": 20_000, "oldest_unsent_hit_s": 7.5}
+    told = discreet({"health": health}, glance)["health"]
+    assert told["queued"] == {"hit": 6, "verdict": 1} and told["outbox_bytes"] == 20_000 - glance.hidden_bytes
+    alone = discreet({"health": health | {"queued": {"hit": 2}}}, glance)["health"]
+    assert (alone["queued"], alone["oldest_unsent_hit_s"]) == ({"hit": 0}, 0.0)
+    assert discreet({"health": health}, None)["health"]["queued"]["hit"] == 0
