@@ -157,8 +157,9 @@ class Update:
         return replace(state, floor=floor, back={number: after.back[number] for number in steps})
 
     def _refuse(self, state: State, why: str) -> Outcome:
-        if self._machine.state() is not None:
-            self._machine.drop(state)
+        if noted := self._machine.state():
+            self._machine.drop(noted)
+            state = replace(noted, data_dir=state.data_dir)
         log.warning("refused: %s", why)
         self._machine.tell(state, "refused", why)
         self._hands.note(state, "refused", why)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Protocol
 
 from edge.update.disk import GONE, Disk
-from edge.update.places import Places
+from edge.update.places import NAME, Places
 
 log = logging.getLogger("jaitf.update")
 
@@ -74,7 +74,10 @@ class Machine:
             return None
 
     def begin(self, state: State) -> State:
-        """Note that a version is being unpacked; nothing in force has changed."""
+        """Note that a version is being unpacked; nothing in force has changed. Raises ValueError for no name."""
+        for name in (state.old, state.new):
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no version's name")
         return self._keep(state)
 
     def place(self, state: State) -> None:
@@ -100,8 +103,8 @@ class Machine:
     def drop(self, state: State) -> None:
         """Forget an update whose version never was in force."""
         self._disk.clear(self._places.partial)
-        if state.made and self._places.version(self._places.current) != state.new:
-            self._disk.clear(self._places.versions / state.new)
+        if self._places.version(self._places.current) != state.new:
+            self._remove(state)
         self._disk.forget(self._places.state)
 
     def recover(self, reason: str) -> str | None:
@@ -142,9 +145,13 @@ class Machine:
         self._hands.take_back(state)
         self._hands.note(state, "rolled-back", state.reason)
         self.tell(state, "rolled-back", state.reason)
-        if state.made:
-            self._disk.clear(self._places.versions / state.new)
+        self._remove(state)
         self._disk.forget(self._places.state)
+
+    def _remove(self, state: State) -> None:
+        """Remove the version that was unpacked for an update; nothing else, whatever its note says."""
+        if state.made and NAME.fullmatch(state.new) and state.new != state.old:
+            self._disk.clear(self._places.versions / state.new)
 
     def _finish(self, state: State) -> None:
         self._disk.link(self._places.previous, f"versions/{state.old}")

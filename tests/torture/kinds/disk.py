@@ -129,11 +129,11 @@ def full_disk(bench: Bench) -> None:
 
 
 @contextlib.contextmanager
-def _image(folder: Path) -> Iterator[tuple[Path, Path]]:
+def _image(folder: Path, mib: int = IMAGE_MIB) -> Iterator[tuple[Path, Path]]:
     """Make an ext4 file system in a file and mount it; yields (file, mount point). It may be mounted anew meanwhile."""
     image, disk = folder / "disk.img", folder / "mnt"
     with image.open("wb") as out:
-        out.truncate(IMAGE_MIB * MIB)
+        out.truncate(mib * MIB)
     _run("mkfs.ext4", "-q", "-F", image)
     with _mounted(disk, "-o", "loop", image):
         yield image, disk

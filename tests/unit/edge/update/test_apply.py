@@ -198,6 +198,19 @@ def test_refused_before_anything_has_changed(box, made, version, how, why):
     assert note["outcome"] == "refused"
 
 
+@pytest.mark.parametrize("fault", ["no room", "no version in it"])
+def test_refused_while_it_is_unpacked_and_the_versions_there_stay(box, made, monkeypatch, fault):
+    incoming(box, "2.0")
+    if fault == "no room":
+        monkeypatch.setattr(package, "SPARE_BYTES", 1 << 60)
+    else:
+        monkeypatch.setattr(package, "facts", lambda path: package.Facts("2.1", "all", 1))
+    said = made()
+    assert said.outcome == "refused"
+    assert unchanged(box)
+    assert box.service.calls == []
+
+
 def test_an_older_version_that_reads_the_ledger_may_be_asked_for(box, made):
     incoming(box, "0.9")
     assert made(older=True).outcome == "done"

@@ -223,3 +223,12 @@ def test_what_is_told_is_on_the_disk_before_it_is_relied_upon(tmp_path, monkeypa
     for n, folder in names:
         assert done[n + 1] == ("sync", folder), done[n : n + 3]
     assert json.loads(rig.places.last.read_bytes())["outcome"] == "done"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../..", "a/b", ".partial"])
+def test_what_is_no_versions_name_is_neither_begun_with_nor_removed(tmp_path, name):
+    rig = Rig(tmp_path)
+    with pytest.raises(ValueError, match="no version's name"):
+        rig.machine.begin(replace(STATE, new=name))
+    rig.machine.drop(replace(STATE, new=name))
+    assert rig.places.there() == [OLDER, OLD]
