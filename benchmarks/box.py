@@ -180,15 +180,22 @@ def by_process(pid: int) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def broker(folder: Path, port: int | None = None) -> Iterator[int]:
+def broker(folder: Path) -> Iterator[int]:
     """Run mosquitto on a loopback port, without persistence, and yield the port."""
-    port = port or free_port()
+    with mosquitto(folder) as (port, _):
+        yield port
+
+
+@contextlib.contextmanager
+def mosquitto(folder: Path) -> Iterator[tuple[int, Process]]:
+    """Run mosquitto as `broker` does, and yield the port and the process."""
+    port = free_port()
     conf = folder / "mosquitto.conf"
     conf.write_text(_MOSQUITTO.format(port=port, user=getpass.getuser()))
     process = Process(program("mosquitto"), "-c", str(conf))
     try:
         _until_listening(port, process)
-        yield port
+        yield port, process
     finally:
         process.stop()
 

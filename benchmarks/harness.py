@@ -72,7 +72,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: what was measured, our figure, what stands beside it, and what was asked."""
+    """One row of the table: what was measured, our figure, what stands beside it, and what was asked.
+
+    `guards` are what is usual, in processor time beside a floor's: a busy machine does not change them, a fall by half
+    does.
+    """
 
     group: str
     what: str
@@ -82,6 +86,7 @@ class Row:
     bars: tuple[Bar, ...] = ()
     notes: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+    guards: tuple[Bar, ...] = ()
 
     @property
     def held(self) -> bool | None:
@@ -96,7 +101,8 @@ class Row:
     def of(cls, plain: dict[str, Any]) -> Row:
         """Return the row that `plain` was made of."""
         given = {name: value for name, value in plain.items() if name != "held"}
-        return cls(**{**given, "bars": tuple(Bar(**bar) for bar in given["bars"])})
+        bars = {name: tuple(Bar(**bar) for bar in given[name]) for name in ("bars", "guards")}
+        return cls(**{**given, **bars})
 
 
 def machine() -> dict[str, Any]:
@@ -143,7 +149,10 @@ def _commit() -> str:
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
+    try:
+        return git("rev-parse", "--short", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
+    except OSError:
+        return "unknown"
 
 
 def timed(work: Callable[[], object], seconds: float, at_least: int = 10) -> list[float]:

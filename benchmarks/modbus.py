@@ -16,7 +16,7 @@ CHANGES, CHANGES_SHORT = 300, 60
 WARM_UP = 15
 SETTLE_S = 3.0
 
-_DEVICE = """\
+DEVICE = """\
 driver = "modbus"
 [settings]
 url = "tcp://127.0.0.1:{port}"
@@ -72,7 +72,7 @@ def _between(before: box.Cost, after: box.Cost) -> dict[str, float]:
 
 
 def _appliance(folder: Path, broker_port: int, register: Register, count: int) -> tuple[Spread, dict[str, float]]:
-    device = _DEVICE.format(port=register.port, poll_ms=POLL_MS)
+    device = DEVICE.format(port=register.port, poll_ms=POLL_MS)
     config = box.configure(folder / "ours", broker_port, {"portal-1": device})
 
     def seen() -> dict[int, float]:

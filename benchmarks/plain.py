@@ -58,10 +58,12 @@ def send(port: int, file: Path) -> None:
     client.on_publish = lambda *_: left.release()
     client.connect("127.0.0.1", port)
     client.loop_start()
+    began_s = time.process_time()
     for payload in payloads:
         client.publish(f"{UP}/hit/portal-1", payload, qos=1)
     for _ in payloads:
         left.acquire()
+    print(time.process_time() - began_s)
     client.disconnect()
     client.loop_stop()
 

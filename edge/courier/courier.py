@@ -33,6 +33,9 @@ PUBACK_DEADLINE_S = 20.0
 SILENT_REFUSALS = 3
 SUSPICIOUS_CUTS = 8
 TICK_S = 1.0
+MARKS_S = 0.05
+MARKS_TOGETHER = 256
+"""Marks go to the ledger in groups: each hand-over wakes its thread, in the middle of a drain."""
 GOODBYE_S = 2.0
 MAX_UNWRITTEN = 32
 """Lines of the audit kept in memory while the store takes none: a full disk is what they tell of."""
@@ -84,6 +87,7 @@ class Courier:
         self._silent_refusals = 0
         self._cut_short = 0
         self._flagged = False
+        self._marked_ns = 0
         self._goodbye: int | None = None
         self._said_goodbye = asyncio.Event()
         self._unwritten: deque[Note] = deque(maxlen=MAX_UNWRITTEN)
@@ -199,7 +203,7 @@ class Courier:
             self.beat()
             self._wake.clear()
             self._send(limits)
-            self._write_marks()
+            self._write_marks_in_groups()
             await self._wait()
             if self._lost is None and (reason := self._stalled()):
                 self._lost = Dropped(0, reason)
@@ -207,6 +211,12 @@ class Courier:
         self._write_marks()
         await self._link.abandon()
         return self._lost
+
+    def _write_marks_in_groups(self) -> None:
+        now_ns = self._clock.now().monotonic_ns
+        if self._pump.marks >= MARKS_TOGETHER or now_ns - self._marked_ns >= MARKS_S * 1e9:
+            self._marked_ns = now_ns
+            self._write_marks()
 
     def _write_marks(self) -> None:
         """Have the ledger note what became of messages; what a broker refuses for good is told, each reason once."""
@@ -242,6 +252,8 @@ class Courier:
     async def _wait(self) -> None:
         due = self._pump.next_due_ns()
         wait_s = TICK_S if due is None else min(TICK_S, max(0.0, (due - self._clock.now().monotonic_ns) / 1e9))
+        if self._pump.marks:
+            wait_s = min(wait_s, MARKS_S)
         if self._pump.backlog_waits():
             wait_s = min(wait_s, 1.0 / self._console.backlog_per_s)
         with contextlib.suppress(TimeoutError):

@@ -12,6 +12,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,6 +35,8 @@ KEEPALIVE_S = 15
 WILL_DELAY_S = 10
 SESSION_EXPIRY_S = 60
 MAX_IN_FLIGHT = 64
+TOLD_AT_ONCE = 256
+"""So many answers of the broker are dealt with before the event loop sees to anything else."""
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 TAKEN_OVER = 0x8E
@@ -151,12 +154,20 @@ def _in_flight(properties: Properties | None) -> int:
     return min(MAX_IN_FLIGHT, getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT))
 
 
+_QOS_1 = 0x02
+_TAKEN = ReasonCode(PacketTypes.PUBACK)
+_NOTHING_MORE = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # as above
+
+
 class _Client(mqtt.Client):
     """paho, that also hears a broker say of one message that it is too large.
 
     mosquitto with a `message_size_limit` puts 0x95 into a PUBACK; MQTT 5 (3.4.2.1) has it for CONNACK and DISCONNECT
     alone, and paho takes such a packet for none and hangs up: the message would be sent, and the connection lost, again
     and again. The code is kept here by packet id, and paho is shown one that it knows.
+
+    And that reads the two packets that a drain is full of in their plain forms without building, for each, tables of
+    all properties and reasons that MQTT 5 has: a PUBACK of a packet id alone, a QoS 1 message without properties.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -165,10 +176,30 @@ class _Client(mqtt.Client):
 
     def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
         packet = self._in_packet["packet"]
+        if cmd == "PUBACK" and len(packet) == 2:
+            with self._out_message_mutex:
+                if (mid := int.from_bytes(packet, "big")) in self._out_messages:
+                    return self._do_on_publish(mid, _TAKEN, _NOTHING_MORE)
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
         if cmd == "PUBACK" and len(packet) > 2 and packet[2] == TOO_LARGE:
             self.too_large.add(int.from_bytes(packet[:2], "big"))
             self._in_packet["packet"] = bytearray(packet[:2]) + bytes((_QUOTA_EXCEEDED,)) + packet[3:]
         return super()._handle_pubackcomp(cmd)
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        packet = self._in_packet["packet"]
+        # Topic's length and topic, packet id, the properties' length, payload (MQTT 5, 3.3).
+        about = 4 + int.from_bytes(packet[:2], "big")
+        plain = self._in_packet["command"] & 0x0E == _QOS_1 and self._protocol == MQTTProtocolVersion.MQTTv5
+        if not plain or len(packet) <= about or packet[about] != 0:
+            return super()._handle_publish()
+        message = mqtt.MQTTMessage(int.from_bytes(packet[about - 2 : about], "big"), bytes(packet[2 : about - 2]))
+        message.qos = 1
+        message.retain = bool(self._in_packet["command"] & 0x01)
+        message.properties = _NOTHING_MORE
+        message.payload = bytes(packet[about + 1 :])
+        self._handle_on_message(message)
+        return self._send_puback(message.mid)
 
 
 class Link:
@@ -192,6 +223,8 @@ class Link:
         self._version = version
         self._connected: asyncio.Future[Limits] = self._loop.create_future()
         self._dropped = False
+        self._told: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+        self._telling = False
         self._thread: threading.Thread | None = None
         self._client = client = _Client(
             CallbackAPIVersion.VERSION2,
@@ -303,6 +336,8 @@ class Link:
         await asyncio.to_thread(self._stop)
         if sock is not None:
             sock.close()
+        while self._told:
+            self._tell()
 
     def _stop(self) -> None:
         # paho looks whether its thread is there, and then joins it; in between the thread may end, and be None.
@@ -312,8 +347,24 @@ class Link:
     # paho's thread from here on; everything is carried over into the event loop.
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            self._loop.call_soon_threadsafe(function, *arguments)
+        """Have the event loop call a function, in order; it is woken once for all that comes before it looks."""
+        self._told.append((function, arguments))
+        if not self._telling:
+            self._telling = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+                self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        # Cleared before the first is taken: what is appended from here on is taken below, or wakes the loop anew.
+        self._telling = False
+        try:
+            for _ in range(min(len(self._told), TOLD_AT_ONCE)):
+                function, arguments = self._told.popleft()
+                function(*arguments)
+        finally:
+            if self._told and not self._telling:
+                self._telling = True
+                self._loop.call_soon(self._tell)
 
     def _connect(self, _c: object, _u: object, _f: object, code: ReasonCode, properties: Properties | None) -> None:
         # paho neither heeds the broker's limit, beyond which the broker hangs up, nor lets it be set by now; this is

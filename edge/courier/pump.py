@@ -329,6 +329,11 @@ class Pump:
         hits = self._backlogs["hit"]
         return bool(self._backlog_per_s) and (bool(hits.fetched) or hits.after < hits.end)
 
+    @property
+    def marks(self) -> int:
+        """How many marks wait to be taken."""
+        return self._marks.count()
+
     def take_marks(self) -> Mark:
         """Return what became of messages since the last call."""
         marks, self._marks = self._marks, Mark()

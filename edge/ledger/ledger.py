@@ -349,9 +349,10 @@ class Ledger:
         """Say how the store is, now that it could be written. Raises sqlite3.Error, OSError."""
         if self.state is StoreState.FULL and self.room.disk_free_bytes() < LEAVE_FULL_BYTES:
             return  # the last bytes of a full disk come and go; the state does not with them
-        if self.room.full():
+        used_bytes = self.room.used_bytes()
+        if self.room.full(used_bytes):
             self._enter(StoreState.FULL, f"the quota is used up, the reserve for hits too{self.room.why_kept()}")
-        elif self.room.tight():
+        elif self.room.tight(used_bytes):
             kept = self.room.why_kept()
             self._enter(StoreState.RESERVE, f"the quota is used up but for the reserve for hits{kept}")
         elif not self.room.has_ballast():

@@ -61,6 +61,7 @@ class Room:
     clock: Clock
     key: SigningKey | None = None
     accounts: Accounts = field(default_factory=Accounts)
+    _page_bytes: int = 0
     _doomed: list[Path] = field(default_factory=list)
     _told: list[tuple[int, str]] = field(default_factory=list)
 
@@ -69,18 +70,18 @@ class Room:
 
         The log (which is checkpointed away) and the ballast come on top.
         """
-        pages, free, size = (
-            self.db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count", "page_size")
-        )
-        return self.accounts.evidence_bytes + int(pages - free) * int(size)
+        if not self._page_bytes:
+            (self._page_bytes,) = self.db.execute("PRAGMA page_size").fetchone()
+        pages, free = (self.db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count"))
+        return self.accounts.evidence_bytes + int(pages - free) * self._page_bytes
 
-    def tight(self) -> bool:
-        """Return whether only the reserve for hits is left, or less."""
-        return self.used_bytes() > self.quota_bytes * (1 - HITS_SHARE)
+    def tight(self, used_bytes: int | None = None) -> bool:
+        """Return whether only the reserve for hits is left, or less; of bytes in use that are known, without asking."""
+        return (self.used_bytes() if used_bytes is None else used_bytes) > self.quota_bytes * (1 - HITS_SHARE)
 
-    def full(self) -> bool:
+    def full(self, used_bytes: int | None = None) -> bool:
         """Return whether even the reserve for hits is used up."""
-        return self.used_bytes() >= self.quota_bytes
+        return (self.used_bytes() if used_bytes is None else used_bytes) >= self.quota_bytes
 
     def keep_to_shares(self) -> None:
         """Drop the oldest messages of a class that is over its share of the quota."""
