@@ -36,8 +36,9 @@ def adduser(
     path = _users_file(config)
     if name in _present(path):
         raise ConfigError(f"{name} is there already; `jaitf-edge web password {name}` sets another password")
-    if not re.fullmatch(users.USER_NAME, name):
-        raise ConfigError(f"{name!r}: a name is lower-case letters, digits, '.', '_' and '-', at most 32 of them")
+    if not re.fullmatch(users.USER_NAME, name) or name == users.NOBODY_S_NAME:
+        letters = "lower-case letters, digits, '.', '_' and '-', at most 32 of them"
+        raise ConfigError(f"{name!r}: a name is {letters}; not {users.NOBODY_S_NAME}")
     users.put(path, name, users.User(role=role, password=_new(name, password_file), since=datetime.now(UTC)))
     output.line(f"{name} may sign in as {role.value}; {path}")
 

@@ -21,6 +21,9 @@ from drivers.fsync import sync_folder
 
 USERS_FILE = "users.toml"
 USER_NAME = r"^[a-z0-9][a-z0-9._-]{0,31}$"
+NOBODY_S_NAME = "local"
+"""What whoever is at the machine goes by, where there is no list of users."""
+
 MAX_FILE_BYTES = 256 * 1024
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
 _HEAD = """\

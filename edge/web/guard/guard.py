@@ -25,6 +25,9 @@ from edge.web.guard.userlist import UserList
 from edge.web.guard.visitor import LOCAL, Deed, SignEvent, Visitor, logged
 
 CSRF_HEADER = "x-csrf-token"
+BY_ITSELF_HEADER = "x-by-itself"
+"""Said by the page's script of what it asks with nobody there to ask."""
+
 VISITOR_PATH = "/api/visitor"
 
 
@@ -127,8 +130,7 @@ class Guard:
 
     async def _signed_in(self, request: Request, users: Mapping[str, User], send: Send) -> None:
         token = request.cookies.get(self._cookies.session, "")
-        used = "text/event-stream" not in request.headers.get("accept", "")
-        session = self._sessions.find(token, users, used=used)
+        session = self._sessions.find(token, users, used=_somebody_is_there(request))
         if session is None:
             await _sign_in_first(request)(request.scope, request.receive, send)
             return
@@ -173,6 +175,13 @@ class _WhileThere:
         if self.over:
             raise OSError("the session is over")
         await self._send(message)
+
+
+def _somebody_is_there(request: Request) -> bool:
+    """Say whether a request is a sign of a person: a stream of events, a live picture and the script's own are none."""
+    headers = request.headers
+    streamed = "text/event-stream" in headers.get("accept", "") or headers.get("sec-fetch-dest") == "image"
+    return not streamed and BY_ITSELF_HEADER not in headers
 
 
 def _sign_in_first(request: Request) -> Response:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edge.config.users import User
+from edge.config.users import Role, User
 from edge.web.guard.visitor import Visitor
 
-IDLE_S = 30 * 60.0
 LIFE_S = 12 * 3600.0
+IDLE_S = {Role.TECHNICIAN: 30 * 60.0, Role.VIEWER: LIFE_S}
+"""A technician's session left alone could be ordered by whoever passes; a viewer's may hang on a wall for a shift."""
+
 MAX_OF_ONE = 8
 """Sessions under one name; the one that was used least lately makes room."""
 
@@ -39,7 +41,7 @@ class Session:
         """Return why it is over, None while it is not."""
         if now_s - self.began_s >= LIFE_S:
             return "its time is over"
-        return "idle" if now_s - self.seen_s >= IDLE_S else None
+        return "idle" if now_s - self.seen_s >= IDLE_S[self.visitor.role] else None
 
 
 class Sessions:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge.config.users import Role
+from edge.config.users import NOBODY_S_NAME, Role
 
 log = logging.getLogger("jaitf.web")
 
@@ -19,7 +19,7 @@ class Visitor:
     role: Role
 
 
-LOCAL = Visitor("local", Role.TECHNICIAN)
+LOCAL = Visitor(NOBODY_S_NAME, Role.TECHNICIAN)
 """Whoever is at this machine, where it listens for nobody else and has no list of users."""
 
 

@@ -1,6 +1,6 @@
 // Hits, and where each is on its way: on the disk, taken by the broker, stored by the console.
 import { $, facts, h, keyed, options, put } from "./dom.js";
-import { live, on } from "./live.js";
+import { byItself, live, on } from "./live.js";
 import { show } from "./orders.js";
 import { shot, threatList } from "./scan.js";
 import { bytes, duration, number, score, t, time, word } from "./words.js";
@@ -35,8 +35,8 @@ function update(row, hit) {
   put(row.children[3], steps(hit), hit.set_aside ? h("span", { class: "aside" }, ` ${t("hit.aside")}: ${hit.set_aside}`) : null);
 }
 
-async function fetchHits(query) {
-  const answer = await fetch(`/api/hits?${new URLSearchParams(query)}`);
+async function fetchHits(query, headers = {}) {
+  const answer = await fetch(`/api/hits?${new URLSearchParams(query)}`, { headers });
   return answer.ok ? answer.json() : { hits: [], next: null };
 }
 
@@ -44,13 +44,13 @@ const draw = (list, hits) => keyed(list, hits, (hit) => hit.hit_id, make, update
 const filter = () => Object.fromEntries([...new FormData($("hits-filter"))].filter(([, value]) => value));
 
 async function refresh() {
-  draw($("latest"), (await fetchHits({ limit: LATEST })).hits);
-  if (!document.querySelector("[data-page=hits]").hidden) await shown();
+  draw($("latest"), (await fetchHits({ limit: LATEST }, byItself)).hits);
+  if (!document.querySelector("[data-page=hits]").hidden) await shown(byItself);
 }
 
 // As many as are shown already, so that what was opened does not fold again.
-export async function shown() {
-  const found = await fetchHits({ ...filter(), limit: Math.min(200, Math.max(PAGE, shownHits.length)) });
+export async function shown(headers = {}) {
+  const found = await fetchHits({ ...filter(), limit: Math.min(200, Math.max(PAGE, shownHits.length)) }, headers);
   shownHits = found.hits;
   after(found.next);
 }

@@ -23,6 +23,9 @@ function say(state) {
   $("live").className = state === "lost" ? "lost" : "";
 }
 
+// Said of what is asked with nobody there: it keeps nobody signed in.
+export const byItself = { "X-By-Itself": "1" };
+
 export function open() {
   const source = new EventSource("/events");
   source.onopen = () => { live.lines.length = 0; say("open"); tell("open"); };

@@ -1,6 +1,6 @@
 // The last scan with its findings drawn in, and what another threshold would have done to the last scans.
 import { $, h, options, put, s } from "./dom.js";
-import { live, on } from "./live.js";
+import { byItself, live, on } from "./live.js";
 import { ask, order } from "./orders.js";
 import { histogram } from "./plot.js";
 import { number, percent, score, t, time, word } from "./words.js";
@@ -92,7 +92,7 @@ function choose() {
 }
 
 async function searched() {
-  const answer = await fetch("/api/found");
+  const answer = await fetch("/api/found", { headers: byItself });
   if (answer.ok) { found = await answer.json(); if (live.state) whatIf(); }
 }
 

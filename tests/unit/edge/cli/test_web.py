@@ -61,6 +61,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(cli, config, monkeypatch):
     [
         ("Ama", PASSWORD, "a name is lower-case"),
         ("a b", PASSWORD, "a name is lower-case"),
+        ("local", PASSWORD, "not local"),
         ("ama", "short", "at least 12 characters"),
         ("ama", "aaaaaaaaaaaaaaaa", "too easily guessed"),
     ],

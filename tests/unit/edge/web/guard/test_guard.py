@@ -12,12 +12,14 @@ from starlette.routing import Route
 from drivers.errors import ConfigError
 from edge.config import users
 from edge.config.model import Web
-from edge.web.guard import Deed, guarded, origin
+from edge.web.guard import Deed, Role, guarded, origin
 from edge.web.guard.headers import HEADERS
-from edge.web.guard.sessions import IDLE_S, LIFE_S, MAX_OF_ONE
+from edge.web.guard.sessions import IDLE_S as EVERY_IDLE_S
+from edge.web.guard.sessions import LIFE_S, MAX_OF_ONE
 from tests.certs import issue
 from tests.unit.edge.web.guard.conftest import CHEAP, PAGE, PASSWORD, sign_in
 
+IDLE_S = EVERY_IDLE_S[Role.TECHNICIAN]
 LOCAL = {"name": "local", "role": "technician"}
 
 
@@ -182,10 +184,19 @@ def test_a_session_ends_when_nobody_is_there(lane):
         lane.ticks.now += IDLE_S - 1
         assert browser.get("/").status_code == 200
     lane.ticks.now += IDLE_S - 1
-    browser.get("/", headers={"Accept": "text/event-stream"})  # the page's own doing
+    for by_itself in ({"Accept": "text/event-stream"}, {"Sec-Fetch-Dest": "image"}, {"X-By-Itself": "1"}):
+        assert browser.get("/", headers=by_itself).status_code == 200
     lane.ticks.now += 1
     assert browser.get("/").status_code == 401
     assert deeds(lane)[-1] == (Deed.ENDED, "ama") and lane.told[-1].detail == "idle"
+
+
+def test_a_viewer_s_page_may_hang_on_a_wall(lane):
+    browser = lane.signed_in("kofi")
+    lane.ticks.now += LIFE_S - 1
+    assert browser.get("/", headers={"X-By-Itself": "1"}).status_code == 200
+    lane.ticks.now += 1
+    assert browser.get("/").status_code == 401
 
 
 def test_a_session_ends_however_busy(lane):
