@@ -11,7 +11,15 @@ from struct import pack
 
 from drivers.clock import Stamp
 from drivers.contract import Energy, ItemHint, Picture, Polarity, Scan
-from drivers.dicos.elements import OOI_TYPE, PIXEL_DATA, DataSet, data_set, file_meta
+from drivers.dicos.elements import (
+    EXPLICIT_LITTLE,
+    OOI_TYPE,
+    PIXEL_DATA,
+    DataSet,
+    data_set,
+    file_meta,
+    hints_at_person,
+)
 from drivers.dicos.pixels import Unjudgeable, pixels
 from drivers.dicos.uids import FILE_META_VERSION, IMAGES, IMPLEMENTATION, KEPT, TDR, is_of_person
 from drivers.errors import ProtocolError
@@ -187,6 +195,18 @@ def _word(found: DataSet, tag: int) -> str | None:
     """Return an identifier or code word, cut to what messages can carry."""
     text = found.text(tag)
     return text[:MAX_WORD_CHARS] if text else None
+
+
+def may_concern_person(dataset: bytes, sop_class: str, transfer_syntax: str) -> bool:
+    """Say whether an object, whole or cut off, may show a person or be a report on one; "" is what is not known."""
+    found = data_set(dataset, transfer_syntax or EXPLICIT_LITTLE)
+    if found.damage and not found.bytes:
+        return True  # compressed, and nothing of it can be seen
+    try:
+        _refuse_person(found, sop_class)
+    except PersonImage:
+        return True
+    return (_word(found, OOI_TYPE) or "").upper() == "PERSON" or hints_at_person(found.bytes)
 
 
 def _refuse_person(found: DataSet, announced_class: str | None) -> None:

@@ -150,7 +150,7 @@ def data_set(data: bytes | memoryview, transfer_syntax: str) -> DataSet:
     except _Damage as problem:
         damage = damage or str(problem)
     found.damage, found.fragments = damage, None if walk.fragments is None else tuple(walk.fragments)
-    found.shows_person = (walk.person and walk.picture) or (damage is not None and _hints_at_person(raw))
+    found.shows_person = (walk.person and walk.picture) or (damage is not None and hints_at_person(raw))
     return found
 
 
@@ -183,7 +183,8 @@ def _inflated(raw: memoryview) -> tuple[memoryview, str | None]:
     return memoryview(data), None if inflater.eof else "the compressed data set is cut off"
 
 
-def _hints_at_person(raw: memoryview) -> bool:
+def hints_at_person(raw: memoryview) -> bool:
+    """Say whether there is any trace of a person in bytes, be they a data set or not."""
     return any(trace.search(raw) for trace in _PERSON_TRACES)
 
 

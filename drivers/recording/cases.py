@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,21 +83,25 @@ def write(
         (folder / DEVICE).write_text(device_toml(driver, settings), encoding="utf-8")
         if state is not None:
             shutil.copytree(state, folder / STATE)
-        (folder / EXPECTED).write_text(expected_json(said.said), encoding="utf-8")
+        (folder / EXPECTED).write_text(expected_json(said), encoding="utf-8")
     except FileExistsError:
         raise ConfigError(f"{folder}: is there already; a case takes a new name") from None
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror}") from None
 
 
-def compared(said: Iterable[Said]) -> list[Said]:
-    """Return what two replays are compared by: all but reasons, which are words for people and may be bettered."""
-    return [{key: value for key, value in word.items() if key != "reason"} for word in said]
+def compared(done: Replay) -> list[Said]:
+    """Return what two replays are compared by.
+
+    That is all but reasons, which are words for people and may be bettered; and times, where they are not the replay's.
+    """
+    left_out = ("reason",) if done.timed else ("reason", "at_s")
+    return [{key: value for key, value in word.items() if key not in left_out} for word in done.said]
 
 
-def expected_json(said: Iterable[Said]) -> str:
+def expected_json(done: Replay) -> str:
     """Return the text of `expected.json`: a word of the driver's a line."""
-    rows = [json.dumps(word, ensure_ascii=False, sort_keys=True) for word in compared(said)]
+    rows = [json.dumps(word, ensure_ascii=False, sort_keys=True) for word in compared(done)]
     return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
 
 

@@ -13,7 +13,6 @@ from drivers.contract import Settings
 from drivers.errors import LinkBusy, LinkLost
 from drivers.recording.play import Played
 from drivers.recording.tape import Event, Kind, Tape
-from drivers.recording.wires import Way
 
 HOST = "127.0.0.1"
 MAX_DATAGRAM_BYTES = 65_535
@@ -21,14 +20,11 @@ _KERNEL_BYTES = 8 * 1024 * 1024
 
 
 @asynccontextmanager
-async def relayed(way: Way, settings: Settings, tape: Tape) -> AsyncIterator[Settings]:
-    """Yield the settings with which the driver is to run while datagrams go by the tape; others are as they were.
+async def relayed(settings: Settings, tape: Tape) -> AsyncIterator[Settings]:
+    """Yield the settings with which the driver is to run while datagrams go by the tape.
 
     Raises LinkBusy where another program listens at the device's address, LinkLost where it is not this machine's.
     """
-    if way is not Way.DATAGRAMS:
-        yield settings
-        return
     loop = asyncio.get_running_loop()
     parts = urlsplit(str(getattr(settings, "url", "")))
     allowed = getattr(settings, "sender", None)
@@ -61,11 +57,8 @@ async def relayed(way: Way, settings: Settings, tape: Tape) -> AsyncIterator[Set
 
 
 @asynccontextmanager
-async def replayed(way: Way, settings: Settings, played: Played) -> AsyncIterator[Settings]:
+async def replayed(settings: Settings, played: Played) -> AsyncIterator[Settings]:
     """Yield the settings with which the driver is to run while a recording's datagrams are sent to it."""
-    if way is not Way.DATAGRAMS:
-        yield settings
-        return
     near = _free_port()
     with socket.socket(type=socket.SOCK_DGRAM) as go:
         if events := played.next():
@@ -80,6 +73,7 @@ class _Datagrams:
         self._socket = socket_
         self._port = port
         self.out = bytearray()
+        self.exact = False
 
     async def hear(self, event: Event) -> None:
         """Send what was sent."""

@@ -31,18 +31,16 @@ Said = dict[str, Any]
 
 
 class LoopClock:
-    """Both clocks from the running loop's time: a replayed day has the recorded day's date."""
+    """Both clocks from a loop's time, for any thread: a replayed day has the recorded day's date."""
 
-    def __init__(self, wall_ns: int) -> None:
+    def __init__(self, wall_ns: int, loop: asyncio.AbstractEventLoop) -> None:
         self._wall_ns = wall_ns
-        self._began_s: float | None = None
+        self._loop = loop
+        self._began_s = loop.time()
 
     def now(self) -> Stamp:
         """Return this moment on both clocks."""
-        now_s = asyncio.get_running_loop().time()
-        if self._began_s is None:
-            self._began_s = now_s
-        passed_ns = round((now_s - self._began_s) * 1e9)
+        passed_ns = round((self._loop.time() - self._began_s) * 1e9)
         return Stamp(self._wall_ns + passed_ns, passed_ns)
 
 

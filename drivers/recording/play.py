@@ -33,6 +33,8 @@ class End(Protocol):
 
     out: bytearray
     """What the driver has said."""
+    exact: bool
+    """Whether the driver is to say what it said then, byte for byte."""
 
     async def hear(self, event: Event) -> None:
         """Let the driver hear what the device said, or that it hung up."""
@@ -42,9 +44,13 @@ class End(Protocol):
 
 
 class Played:
-    """A recording on its way to a driver; `differences` says where the driver said other than it did then."""
+    """A recording on its way to a driver; `differences` says where the driver said other than it did then.
 
-    def __init__(self, recording: Recording) -> None:
+    `pace` is how long what lay between two events lasts now, as a part of what it did then.
+    """
+
+    def __init__(self, recording: Recording, pace: float = 1.0) -> None:
+        self._pace = pace
         self._waiting: deque[list[Event]] = deque(_connections(recording.events))
         self._open: set[asyncio.Task[None]] = set()
         self.differences: list[str] = []
@@ -55,6 +61,18 @@ class Played:
     def over(self) -> bool:
         """Whether the device has nothing more to say on any connection."""
         return not self._waiting and not self._open
+
+    def peek(self) -> list[Event] | None:
+        """Return the next connection's events and leave it there, None where there are no more."""
+        return self._waiting[0] if self._waiting else None
+
+    async def play(self, line: End, events: list[Event]) -> None:
+        """Say all that was said on the connection that is the next, and only then have done with it."""
+        try:
+            await self._play(line, events)
+        finally:
+            self._waiting.popleft()
+            self.news.set()
 
     def next(self) -> list[Event] | None:
         """Return the next connection's events, None where there were no more."""
@@ -86,7 +104,7 @@ class Played:
         loop = asyncio.get_running_loop()
         at_s, at_ns, due = loop.time(), events[0].at_ns, b""
         for event in events[1:]:
-            gap_s = (event.at_ns - at_ns) / 1e9
+            gap_s = (event.at_ns - at_ns) / 1e9 * self._pace
             if event.kind in (Kind.OUT, Kind.CLOSE):
                 due += event.data
                 await line.said(len(due), event.kind is Kind.CLOSE, at_s + gap_s + WAIT_S)
@@ -100,7 +118,7 @@ class Played:
             self.last_ns = max(self.last_ns, at_ns)
 
     def _compare(self, line: End, due: bytes, event: Event) -> None:
-        if event.kind is Kind.OUT and bytes(line.out[: len(due)]) != due:
+        if line.exact and event.kind is Kind.OUT and bytes(line.out[: len(due)]) != due:
             missing = "nothing" if len(line.out) < len(due) else "something else"
             self.differences.append(f"at {event.at_ns / 1e9:.3f} s the driver said {missing} where it spoke then")
             line.out[: len(due)] = due
@@ -108,6 +126,8 @@ class Played:
 
 class Line(asyncio.Transport):
     """The driver's end of a connection of which there is only a recording."""
+
+    exact = True
 
     def __init__(self, protocol: asyncio.Protocol, host: str, port: int) -> None:
         # Options are set on it, as on any connection's; it leads nowhere.
@@ -205,7 +225,9 @@ class Line(asyncio.Transport):
 class ReplayLoop(VirtualLoop):
     """A loop of virtual time in which every TCP connection leads to a recording, and none to the network."""
 
-    played: Played
+    def __init__(self, played: Played, speed: float | None = None) -> None:
+        super().__init__(speed)
+        self.played = played
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
         """Return the recording's next connection; raises the OSError with which it failed then."""

@@ -8,15 +8,16 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from drivers import registry
 from drivers.clock import SystemClock
-from drivers.contract import DriverInfo, Settings
+from drivers.contract import DriverInfo, Observation, Outcome, Scan, Settings
 from drivers.links.tap import TAP
-from drivers.recording.datagrams import relayed, replayed
+from drivers.recording import associations, datagrams
 from drivers.recording.heard import Hearing, LoopClock, Said, running
 from drivers.recording.keep import RecordingLoop, SerialTap
 from drivers.recording.play import Played, ReplayLoop, SerialReplay
@@ -30,19 +31,27 @@ _LOOK_S = 0.2
 _BEYOND_S = 600.0
 #: After the end, so that what the last bytes gave is out: else who is first, they or the end, would be a race.
 _SETTLE_S = 0.05
+#: ... and where that is the work of a library's threads, in real time.
+_SETTLE_THREADS_S = 1.0
 
 
 def record(
-    info: DriverInfo, settings: Settings, tape: Tape, seconds: float | None, tell: Callable[[Said], None]
+    info: DriverInfo,
+    settings: Settings,
+    tape: Tape,
+    seconds: float | None,
+    tell: Callable[[Said], None],
 ) -> None:
-    """Run a driver on its device, the tape listening, for so long, until the tape is full, or SIGINT or SIGTERM.
+    """Run a driver on its device, the tape listening, for so long, until the tape has ended, or SIGINT or SIGTERM.
 
     Nothing that the driver sees goes anywhere but to `tell`. Raises ConfigError where the wire is of a kind that is not
     recorded, StoreFull where the disk is.
     """
     wire = wire_of(info, settings)
     try:
-        with asyncio.Runner(loop_factory=partial(RecordingLoop, tape)) as runner:
+        # The relay of associations has connections of its own, which are not to be recorded once more.
+        factory = None if wire.way is Way.ASSOCIATIONS else partial(RecordingLoop, tape)
+        with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(_record(info, settings, wire.way, tape, seconds, tell))
     finally:
         tape.close()
@@ -58,15 +67,41 @@ async def _record(
     TAP.set(SerialTap(tape))
     try:
         with tempfile.TemporaryDirectory(prefix="jaitf-record-") as folder:
-            port = Hearing("record", Path(folder), SystemClock(), tell)
-            async with relayed(way, settings, tape) as near, running(registry.make(info, near), port) as work:
+            port = Hearing("record", Path(folder), SystemClock(), tell, _outcome)
+            async with _relayed(way, settings, tape) as near, running(registry.make(info, near), port) as work:
                 ends_s = loop.time() + seconds if seconds is not None else float("inf")
-                while not (ended.is_set() or tape.full or work.done()) and (left_s := ends_s - loop.time()) > 0:
+                while not (ended.is_set() or tape.over or work.done()) and (left_s := ends_s - loop.time()) > 0:
                     await _until(ended, min(left_s, _LOOK_S))
-                tape.close()  # how the driver takes its leave is no part of it
+                tape.stop()  # how the driver takes its leave is no part of it
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _relayed(way: Way, settings: Settings, tape: Tape) -> AbstractAsyncContextManager[Settings]:
+    """Return what puts a relay before the driver where that is the way, and says how the driver is set then."""
+    match way:
+        case Way.DATAGRAMS:
+            return datagrams.relayed(settings, tape)
+        case Way.ASSOCIATIONS:
+            return associations.relayed(settings, tape)
+        case Way.LINK:
+            return nullcontext(settings)
+
+
+def _replayed(way: Way, settings: Settings, played: Played) -> AbstractAsyncContextManager[Settings]:
+    match way:
+        case Way.DATAGRAMS:
+            return datagrams.replayed(settings, played)
+        case Way.ASSOCIATIONS:
+            return associations.replayed(settings, played)
+        case Way.LINK:
+            return nullcontext(settings)
+
+
+def _outcome(observation: Observation) -> Outcome:
+    """Refuse scans: nothing is kept of them, so that who stores them must store them again."""
+    return Outcome.REFUSED if isinstance(observation, Scan) else Outcome.COMMITTED
 
 
 async def _until(ended: asyncio.Event, wait_s: float) -> None:
@@ -84,6 +119,8 @@ class Replay:
     said: tuple[Said, ...]
     differences: tuple[str, ...]
     took_s: float
+    timed: bool
+    """Whether another replay says it at the same times."""
 
 
 def replay(
@@ -108,12 +145,19 @@ def replay(
         said.append(word)
         tell(word)
 
-    with asyncio.Runner(loop_factory=partial(ReplayLoop, speed)) as runner:
-        differences = runner.run(_replay(recording, info, settings, way, take, state))
-    return Replay(tuple(said), tuple(differences), time.monotonic() - began)
+    if way.virtual:
+        played = Played(recording)
+        factory = partial(ReplayLoop, played, speed)
+    else:
+        played = Played(recording, pace=1 / speed if speed else 0.0)
+        factory = None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        differences = runner.run(_replay(played, recording, info, settings, way, take, state))
+    return Replay(tuple(said), tuple(differences), time.monotonic() - began, way.virtual)
 
 
 async def _replay(
+    played: Played,
     recording: Recording,
     info: DriverInfo,
     settings: Settings,
@@ -121,23 +165,25 @@ async def _replay(
     take: Callable[[Said], None],
     state: Path | None,
 ) -> list[str]:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, ReplayLoop)
-    loop.played = played = Played(recording)
     TAP.set(SerialReplay())
     with tempfile.TemporaryDirectory(prefix="jaitf-replay-") as folder:
         if state is not None:
             shutil.copytree(state, folder, dirs_exist_ok=True)
-        port = Hearing(recording.header.device, Path(folder), LoopClock(recording.header.started_ns), take)
-        async with replayed(way, settings, played) as near, running(registry.make(info, near), port) as work:
-            await _played(played, work, recording.took_s)
+        port = Hearing(
+            recording.header.device,
+            Path(folder),
+            LoopClock(recording.header.started_ns, asyncio.get_running_loop()),
+            take,
+        )
+        async with _replayed(way, settings, played) as near, running(registry.make(info, near), port) as work:
+            await _played(played, work, recording.took_s, _SETTLE_S if way.virtual else _SETTLE_THREADS_S)
             played.close()
     if not played.over:
         played.differences.append("the driver did not come to the recording's end")
     return played.differences
 
 
-async def _played(played: Played, work: asyncio.Task[None], took_s: float) -> None:
+async def _played(played: Played, work: asyncio.Task[None], took_s: float, settle_s: float) -> None:
     """Return once everything was said, and as long after as the recording went on; or the driver has ended."""
     loop = asyncio.get_running_loop()
     work.add_done_callback(lambda _: played.news.set())
@@ -149,4 +195,4 @@ async def _played(played: Played, work: asyncio.Task[None], took_s: float) -> No
     except TimeoutError:
         return
     if not work.done():
-        await asyncio.wait({work}, timeout=max(took_s - played.last_ns / 1e9, 0) + _SETTLE_S)
+        await asyncio.wait({work}, timeout=max(took_s - played.last_ns / 1e9, 0) + settle_s)

@@ -132,6 +132,7 @@ class Tape:
         self._began_ns = now_ns()
         self._max_bytes = max_bytes
         self._connections = 0
+        self._stop_ns: int | None = None
         self.size_bytes = 0
         self.full = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -148,14 +149,19 @@ class Tape:
         self._connections += 1
         return self._connections
 
-    def add(self, connection: int, kind: Kind, data: bytes = b"", text: str = "") -> None:
-        """Append what happened just now; once the file is full nothing more is written, and `full` says so.
+    @property
+    def now_ns(self) -> int:
+        """How long it has been recorded."""
+        return self._now_ns() - self._began_ns
 
-        Once it is closed nothing is. Raises StoreFull where the disk takes no more.
+    def add(self, connection: int, kind: Kind, data: bytes = b"", text: str = "", at_ns: int | None = None) -> None:
+        """Append what happened just now, or `at_ns`; nothing once the file is full, which `full` says.
+
+        Nor what happened after `stop`. Raises StoreFull where the disk takes no more.
         """
-        if self._file.closed:
+        at_ns = self.now_ns if at_ns is None else at_ns
+        if self._file.closed or (self._stop_ns is not None and at_ns > self._stop_ns):
             return
-        at_ns = self._now_ns() - self._began_ns
         for start in range(0, max(len(data), 1), MAX_CHUNK_BYTES):
             line = encoded(Event(at_ns, connection, kind, data[start : start + MAX_CHUNK_BYTES], text[:512]))
             if self.full or self.size_bytes + len(line) > self._max_bytes - _RESERVE_BYTES:
@@ -163,12 +169,21 @@ class Tape:
                 return
             self._write(line)
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended: it is full, or was told to."""
+        return self.full or self._stop_ns is not None
+
+    def stop(self) -> None:
+        """Let the recording end now; what happened before may still be appended. Safe from any thread, and twice."""
+        self._stop_ns = self._stop_ns or self.now_ns
+
     def close(self) -> None:
         """Say that the recording ends here, and bring it to the disk."""
         if self._file.closed:
             return
         if not self.full:
-            self._write(encoded(Event(self._now_ns() - self._began_ns, 0, Kind.STOP)))
+            self._write(encoded(Event(self._stop_ns or self.now_ns, 0, Kind.STOP)))
         os.fsync(self._file.fileno())
         self._file.close()
 

@@ -12,10 +12,16 @@ from drivers.errors import ConfigError
 
 
 class Way(StrEnum):
-    """How a wire is recorded and played: at the driver's link; or as datagrams, at a relay before the driver's port."""
+    """How a wire is recorded and played: at the driver's link; or at a relay before the driver's port."""
 
     LINK = "link"
     DATAGRAMS = "datagrams"
+    ASSOCIATIONS = "associations"
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it is played in virtual time: not where the driver waits in threads of a library's."""
+        return self is not Way.ASSOCIATIONS
 
 
 #: Schemes of `url` that are recorded.
@@ -26,11 +32,13 @@ _REFUSALS = {
     "rtsp": "a video stream is not recorded here: pictures of a whole screen may show more than bags; "
     "keep a clip at the encoder",
     "v4l2": "a frame grabber has no wire to record; keep a clip with ffmpeg",
-    "listen": "a DICOM association is not recorded: it may bring a picture of a person, and such are never kept; "
-    "`jaitf-edge dicos validate` takes a file of the scanner's",
+    "listen": "of what devices bring by themselves only DICOM associations are recorded",
+    "tls:listen": "what goes by inside TLS is not seen from here; let the scanner store without it for the while",
     "path": "an export folder needs no recording: copy the file that makes trouble",
 }
 _WARNINGS = {
+    "dicos": "it holds pictures of what is in bags. An association that may show a person or tell of one is left out. "
+    "Scanners are told to store again later: nothing is judged meanwhile",
     "codereader": "it holds what the reader read: names and numbers of passengers and of their documents",
     "llrp": "it holds the tags of bags, dogs and handlers that were near",
     "uhf-serial": "it holds the tags of bags, dogs and handlers that were near",
@@ -54,6 +62,10 @@ def wire_of(info: DriverInfo, settings: Settings) -> Wire:
         kind = urlsplit(url).scheme
     else:
         kind = next((name for name in ("listen", "path") if getattr(settings, name, None) is not None), "")
+    if kind == "listen" and info.name == "dicos":
+        if not getattr(settings, "tls", False):
+            return Wire(Way.ASSOCIATIONS, _WARNINGS[info.name])
+        kind = "tls:listen"
     if kind in _WAYS:
         return Wire(_WAYS[kind], _WARNINGS.get(info.name, ""))
     reason = _REFUSALS.get(kind, "only a wire that its setting `url` names (tcp, tls, serial, udp) is recorded")

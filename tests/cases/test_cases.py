@@ -16,7 +16,7 @@ FOLDERS = sorted(path.parent for path in ROOT.glob(f"*/*/{cases.WIRE}"))
 def test_the_driver_says_what_it_said(folder: Path) -> None:
     case = cases.load(folder)
     done = case.play()
-    assert cases.compared(done.said) == case.expected
+    assert cases.compared(done) == case.expected
     assert not done.differences
 
 

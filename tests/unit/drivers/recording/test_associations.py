@@ -1,0 +1,127 @@
+"""DICOM associations: recorded by a relay, played to the same driver, and nothing of a person kept."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers import registry
+from drivers.dicos.elements import file_meta
+from drivers.dicos.keepable import reason_against
+from drivers.dicos.uids import DX_FOR_PROCESSING
+from drivers.errors import ConfigError, LinkBusy
+from drivers.recording import associations, sessions, tape
+from drivers.recording.heard import Said
+from drivers.recording.wires import kept, wire_of
+from simulators.dicomwire import Scanner, associate_rq, command, data
+from simulators.dicosfiles import made
+
+INFO = registry.available()["dicos"]
+SECRET = 4321
+
+
+def settings(port: int, **more: Any) -> Any:
+    return registry.settings_class(INFO).model_validate({"listen": f"127.0.0.1:{port}", **more})
+
+
+def picture(**tags: Any) -> bytes:
+    """Return a data set whose every value is SECRET."""
+    file = made(np.full((8, 12), SECRET, np.uint16), SOPInstanceUID="1.2.3.1", **tags)
+    return file[file_meta(file)[1] :]
+
+
+PERSON = picture(OOIType="PERSON")
+
+
+def recorded(path: Path, scan: Callable[[int], Awaitable[None]], **more: Any) -> tuple[list[Said], tape.Recording]:
+    """Record while `scan` stores at the port; end once it is done."""
+    port = associations._free_port()
+    header = tape.header_of("dicos", "xray-1", kept(settings(port, **more)), 1_795_000_000_000_000_000, "0")
+    keeping = tape.Tape(path, header, time.monotonic_ns)
+
+    async def scanning() -> None:
+        _, writer = await associations._dialled(port)
+        writer.close()  # only to know that it listens
+        try:
+            await scan(port)
+        finally:
+            keeping.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(scanning()))
+    said: list[Said] = []
+    thread.start()
+    sessions.record(INFO, settings(port, **more), keeping, 20, said.append)
+    thread.join()
+    return said, tape.read(path)
+
+
+async def store(port: int, *datasets: bytes) -> None:
+    async with Scanner.associated(port) as scanner:
+        for dataset in datasets:
+            assert await scanner.store(DX_FOR_PROCESSING, dataset) != 0  # nothing is kept: it must store again
+    await asyncio.sleep(0.1)
+
+
+def test_a_stored_scan_is_refused_recorded_and_seen_again(tmp_path: Path) -> None:
+    live, recording = recorded(tmp_path / "a.wire", lambda port: store(port, picture()))
+    (scan,) = (word["scan"] for word in live if "scan" in word)
+    done = sessions.replay(recording, INFO, settings(1))
+    assert [word["scan"] for word in done.said if "scan" in word] == [scan]
+    assert scan["pictures"][0]["rows"] == 8
+
+
+def test_an_association_with_a_person_is_left_out_whole(tmp_path: Path) -> None:
+    _, recording = recorded(tmp_path / "a.wire", lambda port: store(port, picture(), PERSON))
+    notes = [event.text for event in recording.events if event.kind is tape.Kind.NOTE]
+    assert len(notes) == 1
+    assert notes[0].endswith("is left out: it may show a person")
+    raw = b"".join(event.data for event in recording.events)
+    assert SECRET.to_bytes(2, "little") * 4 not in raw
+    assert b"PERSON" not in raw
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.95, 1.0])
+def test_nor_is_one_that_broke_off(cut: float) -> None:
+    stored = command(1, DX_FOR_PROCESSING, "1.2.3") + data(PERSON)
+    whole = associate_rq(DX_FOR_PROCESSING) + stored
+    said = whole[: len(whole) - len(stored) + int(len(stored) * cut)]
+    kept_anyway = reason_against(said, b"") == ""
+    assert not (kept_anyway and (SECRET.to_bytes(2, "little") * 2 in said or b"PERSON" in said))
+
+
+def test_what_offers_pictures_of_people_and_what_cannot_be_read_is_left_out() -> None:
+    assert reason_against(associate_rq("1.2.840.10008.5.1.4.1.1.501.4.1"), b"") == "it offers pictures of people"
+    assert reason_against(b"\xff" * 5000, b"") == "it cannot be read"
+    assert reason_against(b"\xff" * 100, b"") == ""
+    deflated = associate_rq(DX_FOR_PROCESSING) + command(1, DX_FOR_PROCESSING, "1.2.3") + data(picture())
+    assert reason_against(deflated, b"") == ""
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_judged(said: bytes) -> None:
+    reason_against(said, said)
+    reason_against(associate_rq(DX_FOR_PROCESSING) + b"\x04\x00" + said, said)
+
+
+def test_an_address_in_use_and_tls_say_what_to_do(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        header = tape.header_of("dicos", "x", {}, 0, "0")
+        with pytest.raises(LinkBusy):
+            sessions.record(
+                INFO, settings(port), tape.Tape(tmp_path / "a.wire", header, time.monotonic_ns), 5, lambda _: None
+            )
+    tls = settings(1, tls=True, cert_file="a", key_file="b", ca_file="c")
+    with pytest.raises(ConfigError, match="without it for the while"):
+        wire_of(INFO, tls)
