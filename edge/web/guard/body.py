@@ -13,12 +13,14 @@ from starlette.types import Message, Receive
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_FORM_BYTES = 4096
 SILENCE_S = 30.0
+WHOLE_S = 120.0
 _MAX_FIELDS = 16
 
 
 def limited(receive: Receive, headers: Headers, most_bytes: int, silence_s: float = SILENCE_S) -> Receive:
-    """Return a `receive` that raises HTTPException: 413 beyond `most_bytes`, 408 where the body stops coming."""
+    """Return a `receive` that raises HTTPException: 413 beyond `most_bytes`, 408 where the body stops or trickles."""
     taken, whole = 0, False
+    until_s = asyncio.get_running_loop().time() + WHOLE_S
 
     async def wrapped() -> Message:
         nonlocal taken, whole
@@ -28,7 +30,8 @@ def limited(receive: Receive, headers: Headers, most_bytes: int, silence_s: floa
         if announced.isascii() and announced.isdecimal() and int(announced[:20]) > most_bytes:
             raise HTTPException(413)
         try:
-            message = await asyncio.wait_for(receive(), silence_s)
+            left_s = until_s - asyncio.get_running_loop().time()
+            message = await asyncio.wait_for(receive(), min(silence_s, max(left_s, 0.001)))
         except TimeoutError:
             raise HTTPException(408) from None
         taken += len(message.get("body", b""))

@@ -3,16 +3,18 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from drivers.errors import ConfigError
 from edge.config import users
 from edge.config.model import Web
-from edge.web.guard import Deed, Role, guarded, origin
+from edge.web.guard import Deed, Role, body, guarded, origin
 from edge.web.guard.headers import HEADERS
 from edge.web.guard.sessions import IDLE_S as EVERY_IDLE_S
 from edge.web.guard.sessions import LIFE_S, MAX_OF_ONE
@@ -60,6 +62,17 @@ def test_without_signing_in(lane):
     assert browser.post("/order").status_code == 401
     browser.cookies.set("jaitf-edge", "x" * 43)
     assert browser.get("/").status_code == 401
+
+
+@given(value=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='";,\\'), max_size=60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_no_other_cookie_opens_the_page(lane, value):
+    right = lane.signed_in("ama").cookies["jaitf-edge"]
+    browser = lane.client()
+    for cookie in (value, right[:-1] + value[:1], right + value, value + right):
+        browser.cookies.set("jaitf-edge", cookie)
+        assert (browser.get("/").status_code == 200) is (cookie == right)
+        browser.cookies.clear()
 
 
 def test_a_technician_orders_and_a_viewer_does_not(lane):
@@ -257,6 +270,26 @@ def test_signing_out(lane):
     assert deeds(lane)[-1] == (Deed.SIGNED_OUT, "ama")
     by_script = lane.signed_in("kofi")
     assert by_script.post("/sign-out", headers=token(by_script)).status_code == 303
+
+
+@pytest.mark.parametrize(("silence_s", "whole_s"), [(0.01, 60.0), (60.0, 0.01)])
+async def test_a_body_that_stops_or_trickles(monkeypatch, silence_s, whole_s):
+    monkeypatch.setattr(body, "WHOLE_S", whole_s)
+    came = 0
+
+    async def receive():
+        nonlocal came
+        came += 1
+        if whole_s > 1 and came > 1:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0.002)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    limited = body.limited(receive, Headers(), 10**6, silence_s)
+    with pytest.raises(HTTPException) as refused:
+        while True:
+            await limited()
+    assert refused.value.status_code == 408
 
 
 async def test_a_stream_of_events_outlives_no_session(people, lane_of):
