@@ -34,11 +34,10 @@ KEEP = {"Cache-Control": "private, max-age=600"}
 class Pages:
     """Everything that is answered but files to take away, which are in `downloads`."""
 
-    def __init__(self, feed: Feed, core: Core, shelf: Shelf, now_ns: Callable[[], int]) -> None:
+    def __init__(self, feed: Feed, core: Core, shelf: Shelf) -> None:
         self._feed = feed
         self._core = core
         self._shelf = shelf
-        self._now_ns = now_ns
         folder = files("edge.web") / "static"
         self._static = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         self._templates = Environment(
@@ -107,7 +106,7 @@ class Pages:
 
     async def found(self, request: Request) -> Response:
         """Answer with the scores of hits that somebody searched, by device, and whether there was a find."""
-        return await self._read(self._shelf.found, 0, self._now_ns() + 1)
+        return await self._read(self._shelf.found)
 
     async def config(self, request: Request) -> Response:
         """Answer with the configuration's files."""
@@ -204,7 +203,7 @@ def _refused(status: int, code: str, detail: str) -> Response:
     return JSONResponse({"status": "rejected", "code": code, "detail": detail}, status)
 
 
-def application(feed: Feed, core: Core, shelf: Shelf, now_ns: Callable[[], int]) -> Starlette:
+def application(feed: Feed, core: Core, shelf: Shelf) -> Starlette:
     """Return the page as an ASGI application."""
-    pages, downloads = Pages(feed, core, shelf, now_ns), Downloads(core, shelf)
+    pages, downloads = Pages(feed, core, shelf), Downloads(core, shelf)
     return Starlette(routes=[*pages.routes(), *downloads.routes()])

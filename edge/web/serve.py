@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,25 +63,32 @@ async def serve(sock: socket.socket, listening: socket.socket, place: Place) -> 
     feed = Feed()
     core = Core(sock, feed)
     shelf = Shelf(place.data_dir, place.config)
-    page = guarded(application(feed, core, shelf, time.time_ns), place.web, place.web.users_file, audit=core.sign)
+    page = guarded(application(feed, core, shelf), place.web, place.web.users_file, audit=core.sign)
     config = uvicorn.Config(page, **_OPTIONS, **server_options(place.web))
     config.load()  # else there is no TLS context yet that a renewed certificate could be put into
     server = _Server(config)
     core.open()
     core.hello(url_of(listening, tls=bool(place.web.cert_file)))
-    works = [
-        asyncio.create_task(each)
-        for each in (core.beat(), _watch(feed, shelf), follow_certificate(place.web, config.ssl))
-    ]
+    beside = (core.beat(), _watch(feed, shelf), follow_certificate(place.web, config.ssl))
+    works = [asyncio.create_task(_all_along(each)) for each in beside]
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        await asyncio.wait([serving, asyncio.create_task(core.lost.wait())], return_when=asyncio.FIRST_COMPLETED)
+        ends = [serving, asyncio.create_task(core.lost.wait()), *works]
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         server.should_exit = True
         feed.close()  # else pages that listen would hold the server open
         for work in works:
             work.cancel()
         await asyncio.gather(serving, *works, return_exceptions=True)
+    for end in done:
+        end.result()  # what broke is told in the log; the core starts the page again
+
+
+async def _all_along(work: Awaitable[None]) -> None:
+    """Do a piece of work; one that has nothing to do, and ends, ends nothing else."""
+    await work
+    await asyncio.Event().wait()
 
 
 async def _watch(feed: Feed, shelf: Shelf) -> None:

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from drivers.clock import rfc3339
 from drivers.errors import StoreError
 from edge import codes
 from edge.dispositions import KIND
-from edge.figures import outcomes
+from edge.figures import Outcome
 from edge.ledger.store import FILE, connect_read_only
 from edge.trial import toml_files
 
@@ -36,7 +35,7 @@ NEWEST = 50
 NEWEST_WAITING = 1000
 COVERT = b'"covert":true'
 """As an event says it of a hit that only the console may know of."""
-MAX_OUTCOMES = 20_000
+MAX_OUTCOMES = 5000
 SCANNED = 2000
 """Rows that one request reads at most: the page asks again from where it stopped."""
 
@@ -56,6 +55,7 @@ class Shelf:
     def __init__(self, data_dir: Path, config: Path) -> None:
         self.data_dir = data_dir
         self.config = config
+        self._searched: tuple[int, dict[str, list[tuple[float, bool]]]] = (-1, {})
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -116,14 +116,13 @@ class Shelf:
         acts = [{"at": rfc3339(at), "kind": kind, **_act(json.loads(body))} for at, kind, body in rows]
         return found | {"acts": acts, "outcome": next((a["outcome"] for a in acts[::-1] if a["outcome"]), None)}
 
-    def found(self, since_ns: int, until_ns: int) -> dict[str, list[tuple[float, bool]]]:
+    def found(self) -> dict[str, list[tuple[float, bool]]]:
         """Return by device, of the hits that somebody searched, the score and whether there was a find."""
-        known: dict[str, list[tuple[float, bool]]] = {}
-        for hit in islice(outcomes(self.data_dir, since_ns, until_ns), MAX_OUTCOMES):
-            score, searched = hit.data.get("score"), hit.word in codes.CONFIRMED | codes.FOUND_NOTHING
-            if score is not None and searched and not hit.exercise and not hit.data.get("covert"):
-                known.setdefault(hit.data["device"], []).append((score, hit.word in codes.CONFIRMED))
-        return known
+        with self._open() as db:
+            (said,) = db.execute("SELECT count(*) FROM disposition").fetchone()
+            if said != self._searched[0]:
+                self._searched = said, _searched(db)
+        return self._searched[1]
 
     def reply(self, transaction: str) -> dict[str, Any] | None:
         """Return what was answered last to an order, None where nothing was."""
@@ -134,6 +133,23 @@ class Shelf:
     def files(self) -> dict[str, str]:
         """Return the configuration's files as they lie there. Raises ConfigError."""
         return {name: text.decode(errors="replace") for name, text in sorted(toml_files(self.config).items())}
+
+
+def _searched(db: sqlite3.Connection) -> dict[str, list[tuple[float, bool]]]:
+    known: dict[str, list[tuple[float, bool]]] = {}
+    rows = db.execute(
+        "SELECT (SELECT payload FROM hit h WHERE h.hit_id = d.hit_id ORDER BY rev DESC LIMIT 1), a.body"
+        " FROM (SELECT hit_id, max(act) AS last FROM disposition GROUP BY hit_id) d JOIN act a ON a.number = d.last"
+        f" ORDER BY d.last DESC LIMIT {MAX_OUTCOMES}"
+    )
+    for payload, body in rows:
+        if payload is None:
+            continue
+        hit = Outcome(json.loads(payload)["data"], json.loads(body))
+        score, searched = hit.data.get("score"), hit.word in codes.CONFIRMED | codes.FOUND_NOTHING
+        if score is not None and searched and not hit.exercise and not hit.data.get("covert"):
+            known.setdefault(hit.data["device"], []).append((score, hit.word in codes.CONFIRMED))
+    return known
 
 
 def _act(body: dict[str, Any]) -> dict[str, Any]:

@@ -286,3 +286,56 @@ def test_a_configuration_is_checked_and_put_on_trial(lane: Lane, visit: Callable
     assert [act["by"] for act in lane.acts("command") if act["name"] == "config.commit"][-1] == "web:local"
     expect(page.locator("body[data-stream=open]")).to_be_attached()
     shoot(page, "config", tmp_path)
+
+
+def test_drift_and_detection_trials_are_drawn(visit: Callable[..., Page], tmp_path: Path) -> None:
+    """What takes a lane days is told to the page here: a scanner that drifted, forty trials with three misses."""
+    page = visit("model")
+    expect(page.locator("#models")).to_contain_text("xray-1")
+    state = page.evaluate("import('/static/live.js').then(module => module.live.state)")
+    scores = [min(0.99, 0.02 + 0.9 * (number / 300) ** 2) for number in range(300)]
+    next(each for each in state["devices"] if each["name"] == "xray-1")["model"] |= {
+        "normal": 0.6,
+        "edges": [0.04, 0.07, 0.1, 0.13, 0.17, 0.22, 0.28, 0.36, 0.48],
+        "set": {"at": "2026-11-20T09:00:00.000Z", "by": "A. Diallo", "reason": "new tube"},
+    }
+    state["health"]["drift"]["xray-1"] = {
+        "state": "drifted",
+        "reason": "the scores do not lie as in the calibration (PSI 0.41)",
+        "scans": 300,
+        "psi": 0.41,
+        "alarm_rate": 0.19,
+        "expected_alarm_rate": 0.1,
+        "alarm_limits": [0.05, 0.16],
+    }
+    state["health"]["assurance"]["xray-1"] = {
+        "trials": 40,
+        "detected": 37,
+        "rate": 0.925,
+        "interval": [0.801, 0.9742],
+        "problem": "",
+        "last_at": "2026-11-21T09:00:00.000Z",
+        "missed": {"knife": 2, "cleaver": 1},
+    }
+    state["trials"]["xray-1"] = [
+        {"at": "2026-11-21T09:00:00.000Z", "kind": "knife", "detected": number not in (7, 19, 33)}
+        for number in range(40)
+    ]
+    told = f"event: state\ndata: {json.dumps(state)}\n\n"
+    told += f"event: scores\ndata: {json.dumps({'device': 'xray-1', 'model': '', 'scores': scores})}\n\n"
+    page.route("**/events", lambda route: route.fulfill(content_type="text/event-stream", body=told))
+    page.reload()
+    plots = page.locator("#plots section[aria-label=xray-1]")
+    expect(plots).to_contain_text("Drift: drifted")
+    expect(plots).to_contain_text("19 % alarm; 5 % to 16 % would be chance.")
+    expect(plots.locator("line.edge")).to_have_count(9)
+    expect(plots.locator("circle.hit")).to_have_count(37)
+    expect(plots.locator("path.miss")).to_have_count(3)
+    expect(plots).to_contain_text("Missed: knife 2, cleaver 1.")
+    page.locator("[data-tab=lane]").click()
+    expect(page.locator("#attention li.bad").first).to_contain_text(
+        "xray-1: scores are not what they were calibrated on"
+    )
+    expect(page.locator("#answer b")).to_have_attribute("data-alarms", str(sum(score >= 0.6 for score in scores)))
+    page.locator("[data-tab=model]").click()
+    shoot(page, "drift", tmp_path)

@@ -13,7 +13,7 @@ const parts = { lane, hits, model, config, log };
 function turn() {
   const wanted = location.hash.slice(1);
   const known = document.querySelector(`[data-tab="${CSS.escape(wanted)}"]`);
-  const chosen = known?.checkVisibility() ? wanted : "lane";
+  const chosen = known && getComputedStyle(known).display !== "none" ? wanted : "lane";
   for (const section of document.querySelectorAll("[data-page]")) section.hidden = section.dataset.page !== chosen;
   for (const tab of document.querySelectorAll("[data-tab]")) {
     if (tab.dataset.tab === chosen) tab.setAttribute("aria-current", "page");

@@ -28,7 +28,10 @@ from tests.peers import free_port
 def side(folder, port=0, order=None, listen=None):
     web = Web(listen=f"127.0.0.1:{port}" if listen is None else listen)
     config = SimpleNamespace(web=web, page_off="", folder=folder, appliance=SimpleNamespace(data_dir=folder))
-    state = {"devices": [{"name": "xray-1", "state": "up"}], "console": {}, "health": {}}
+    state = {
+        "devices": [{"name": "xray-1", "state": "up"}],
+        "health": {"queued": {}, "outbox_bytes": 0, "oldest_unsent_hit_s": 0},
+    }
     return PageSide(config, SystemClock(), Sources(lambda: state, dict, Recent(), order, lambda *_: None))
 
 

@@ -106,7 +106,7 @@ def core():
 @pytest.fixture
 async def browse(tmp_path, hits, folder, core):
     """`browse(role)` is a client whose requests come from somebody of that role."""
-    page = application(Feed(), core, Shelf(tmp_path / "data", folder), lambda: CLOCK.now().wall_ns)
+    page = application(Feed(), core, Shelf(tmp_path / "data", folder))
     clients = []
 
     def make(role=Role.TECHNICIAN):

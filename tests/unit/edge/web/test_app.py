@@ -41,7 +41,7 @@ async def test_hits_come_newest_first_and_those_of_the_console_alone_never(brows
 
 async def test_what_came_of_hits_is_told_without_the_consoles_own(browse):
     async with browse() as client:
-        assert (await client.get("/api/found")).json() == {"xray-1": [[0.7, True], [0.62, False]]}
+        assert (await client.get("/api/found")).json() == {"xray-1": [[0.62, False], [0.7, True]]}
 
 
 async def test_a_table_is_no_program(browse, hits):
