@@ -5,7 +5,7 @@ import inference
 
 
 def test_the_public_names():
-    assert inference.__all__ == ["Found", "Judgement", "Model", "load", "thumbnail"]
+    assert inference.__all__ == ["Found", "Judgement", "Model", "load", "picture", "thumbnail"]
     assert all(getattr(inference, name) for name in inference.__all__)
 
 
