@@ -14,7 +14,11 @@ from drivers.errors import ConfigError
 from edge.cli import output
 from edge.config.users import Role, User
 
-app = typer.Typer(help="Say who may sign in at the technician's page.", no_args_is_help=True)
+app = typer.Typer(
+    help="Say who may sign in at the technician's page.",
+    no_args_is_help=True,
+    epilog="Example: jaitf-edge web adduser ama --role technician",
+)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters, digits, '.', '_' and '-'.")]
 PasswordOption = Annotated[

@@ -25,8 +25,8 @@ from edge.config.load import Examination, examine
 from edge.config.model import Config
 from edge.config.problems import Level, Problem, TomlFile
 from edge.config.rules import Draft, resolved
+from edge.courier.identity import EXPIRES_SOON_DAYS
 
-EXPIRES_SOON = timedelta(days=30)
 USUAL_BAUDS = (300, 600, 1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600)
 _WEEK_S = 7 * 86_400
 _DAY_S = 86_400
@@ -83,7 +83,7 @@ def certificates(config: Config, draft: Draft) -> Iterator[Problem]:
                 ends = [each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes())]
             except (OSError, ValueError):
                 continue  # a credential that is there only for the service, or one that `doctor` names
-            if (end := min(ends)) < now + EXPIRES_SOON:
+            if (end := min(ends)) < now + timedelta(days=EXPIRES_SOON_DAYS):
                 said = "ended" if end < now else "ends"
                 yield file.warning(at, f"{path.name} {said} on {end:%Y-%m-%d}: renew it")
 

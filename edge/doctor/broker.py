@@ -20,11 +20,11 @@ from drivers.errors import ConfigError
 from drivers.mends import tls_mend
 from edge.commands.authority import ConsoleKeys
 from edge.config.model import Config, Console
+from edge.courier.identity import EXPIRES_SOON_DAYS
 from edge.courier.link import address, tls_context
 from edge.doctor.finding import Finding, fail, ok, warn
 
 DEADLINE_S = 5.0
-EXPIRES_SOON = timedelta(days=30)
 _UNSUPPORTED_VERSION = (0x84, 0x01)
 
 
@@ -62,7 +62,7 @@ def certificate(path: Path, again: str = "ask the broker's administrator for it 
         return fail(f"{path}: {who} expired on {end:%Y-%m-%d}", "renew it; is the clock right?")
     if first_to_end.not_valid_before_utc > now:
         return fail(f"{path}: {who} is not valid yet", "is the clock right?")
-    if end < now + EXPIRES_SOON:
+    if end < now + timedelta(days=EXPIRES_SOON_DAYS):
         return warn(f"{path}: {who} expires on {end:%Y-%m-%d}", "renew it before then")
     return ok(f"{path}: {who}, until {end:%Y-%m-%d}")
 
