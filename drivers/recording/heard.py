@@ -27,6 +27,9 @@ from drivers.errors import EdgeError
 #: Between a loss and the next try; always the same, so that a replay tries when the recorded driver did.
 RETRY_S = 0.5
 
+#: Of what a driver tells beside its state, what a fault shows in: files that were set aside.
+_FACTS = ("rejected",)
+
 Said = dict[str, Any]
 
 
@@ -61,7 +64,7 @@ class Hearing:
         self._tell = tell
         self._outcome = outcome
         self._began_ns = clock.now().monotonic_ns
-        self._state: tuple[DeviceState, str] | None = None
+        self._state: tuple[DeviceState, str, Said] | None = None
 
     @property
     def at_s(self) -> float:
@@ -80,9 +83,10 @@ class Hearing:
 
     def state(self, state: DeviceState, reason: str = "", code: str = "", **facts: str | int | float | bool) -> None:
         """Write down how the device is, where that changes."""
-        if self._state != (state, code):
-            self._state = (state, code)
-            self._tell({"at_s": self.at_s, "state": state.value, "code": code, "reason": reason})
+        told = {key: facts[key] for key in _FACTS if key in facts}
+        if self._state != (state, code, told):
+            self._state = (state, code, told)
+            self._tell({"at_s": self.at_s, "state": state.value, "code": code, "reason": reason} | told)
 
     def progress(self) -> None:
         """Nothing: nobody watches."""

@@ -50,7 +50,7 @@ class Played:
     """
 
     def __init__(self, recording: Recording, pace: float = 1.0) -> None:
-        self._pace = pace
+        self.pace = pace
         self._waiting: deque[list[Event]] = deque(_connections(recording.events))
         self._open: set[asyncio.Task[None]] = set()
         self.differences: list[str] = []
@@ -104,7 +104,7 @@ class Played:
         loop = asyncio.get_running_loop()
         at_s, at_ns, due = loop.time(), events[0].at_ns, b""
         for event in events[1:]:
-            gap_s = (event.at_ns - at_ns) / 1e9 * self._pace
+            gap_s = (event.at_ns - at_ns) / 1e9 * self.pace
             if event.kind in (Kind.OUT, Kind.CLOSE):
                 due += event.data
                 await line.said(len(due), event.kind is Kind.CLOSE, at_s + gap_s + WAIT_S)

@@ -17,7 +17,7 @@ from drivers import registry
 from drivers.clock import SystemClock
 from drivers.contract import DriverInfo, Observation, Outcome, Scan, Settings
 from drivers.links.tap import TAP
-from drivers.recording import associations, datagrams
+from drivers.recording import associations, datagrams, files
 from drivers.recording.heard import Hearing, LoopClock, Said, running
 from drivers.recording.keep import RecordingLoop, SerialTap
 from drivers.recording.play import Played, ReplayLoop, SerialReplay
@@ -65,11 +65,15 @@ async def _record(
     for number in _SIGNALS:
         loop.add_signal_handler(number, ended.set)
     TAP.set(SerialTap(tape))
+    ends_s = loop.time() + seconds if seconds is not None else float("inf")
     try:
+        if way is Way.FILES:
+            await files.record(settings, tape, tell, lambda: ended.is_set() or tape.over or loop.time() > ends_s)
+            tape.stop()
+            return
         with tempfile.TemporaryDirectory(prefix="jaitf-record-") as folder:
             port = Hearing("record", Path(folder), SystemClock(), tell, _outcome)
             async with _relayed(way, settings, tape) as near, running(registry.make(info, near), port) as work:
-                ends_s = loop.time() + seconds if seconds is not None else float("inf")
                 while not (ended.is_set() or tape.over or work.done()) and (left_s := ends_s - loop.time()) > 0:
                     await _until(ended, min(left_s, _LOOK_S))
                 tape.stop()  # how the driver takes its leave is no part of it
@@ -85,7 +89,7 @@ def _relayed(way: Way, settings: Settings, tape: Tape) -> AbstractAsyncContextMa
             return datagrams.relayed(settings, tape)
         case Way.ASSOCIATIONS:
             return associations.relayed(settings, tape)
-        case Way.LINK:
+        case Way.LINK | Way.FILES:
             return nullcontext(settings)
 
 
@@ -95,6 +99,8 @@ def _replayed(way: Way, settings: Settings, played: Played) -> AbstractAsyncCont
             return datagrams.replayed(settings, played)
         case Way.ASSOCIATIONS:
             return associations.replayed(settings, played)
+        case Way.FILES:
+            return files.replayed(settings, played)
         case Way.LINK:
             return nullcontext(settings)
 
@@ -195,4 +201,4 @@ async def _played(played: Played, work: asyncio.Task[None], took_s: float, settl
     except TimeoutError:
         return
     if not work.done():
-        await asyncio.wait({work}, timeout=max(took_s - played.last_ns / 1e9, 0) + settle_s)
+        await asyncio.wait({work}, timeout=max(took_s - played.last_ns / 1e9, 0) * played.pace + settle_s)

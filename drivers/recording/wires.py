@@ -12,16 +12,22 @@ from drivers.errors import ConfigError
 
 
 class Way(StrEnum):
-    """How a wire is recorded and played: at the driver's link; or at a relay before the driver's port."""
+    """How a wire is recorded and played: at the driver's link; at a relay before the driver's port; or as files."""
 
     LINK = "link"
     DATAGRAMS = "datagrams"
     ASSOCIATIONS = "associations"
+    FILES = "files"
 
     @property
     def virtual(self) -> bool:
         """Whether it is played in virtual time: not where the driver waits in threads of a library's."""
-        return self is not Way.ASSOCIATIONS
+        return self in (Way.LINK, Way.DATAGRAMS)
+
+    @property
+    def shared(self) -> bool:
+        """Whether an appliance that reads the device is not disturbed."""
+        return self is Way.FILES
 
 
 #: Schemes of `url` that are recorded.
@@ -34,12 +40,13 @@ _REFUSALS = {
     "v4l2": "a frame grabber has no wire to record; keep a clip with ffmpeg",
     "listen": "of what devices bring by themselves only DICOM associations are recorded",
     "tls:listen": "what goes by inside TLS is not seen from here; let the scanner store without it for the while",
-    "path": "an export folder needs no recording: copy the file that makes trouble",
 }
 _WARNINGS = {
     "dicos": "it holds pictures of what is in bags. An association that may show a person or tell of one is left out. "
     "Scanners are told to store again later: nothing is judged meanwhile",
     "codereader": "it holds what the reader read: names and numbers of passengers and of their documents",
+    "folder": "it holds pictures of what is in bags, and N42 files may name people. A file that may show a person is "
+    "left out",
     "llrp": "it holds the tags of bags, dogs and handlers that were near",
     "uhf-serial": "it holds the tags of bags, dogs and handlers that were near",
     "linescan": "it holds pictures of what is in bags",
@@ -61,11 +68,13 @@ def wire_of(info: DriverInfo, settings: Settings) -> Wire:
     if isinstance(url, str):
         kind = urlsplit(url).scheme
     else:
-        kind = next((name for name in ("listen", "path") if getattr(settings, name, None) is not None), "")
+        kind = "listen" if getattr(settings, "listen", None) is not None else ""
     if kind == "listen" and info.name == "dicos":
         if not getattr(settings, "tls", False):
             return Wire(Way.ASSOCIATIONS, _WARNINGS[info.name])
         kind = "tls:listen"
+    if info.name == "folder":
+        return Wire(Way.FILES, _WARNINGS[info.name])
     if kind in _WAYS:
         return Wire(_WAYS[kind], _WARNINGS.get(info.name, ""))
     reason = _REFUSALS.get(kind, "only a wire that its setting `url` names (tcp, tls, serial, udp) is recorded")

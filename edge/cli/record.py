@@ -44,7 +44,7 @@ def record(
     chosen = one_device(loaded, device)
     info = registry.available()[chosen.driver]
     wire = wire_of(info, chosen.settings)
-    _not_running(loaded.appliance.data_dir, chosen, beside)
+    _not_running(loaded.appliance.data_dir, chosen, beside or wire.way.shared)
     header = tape.header_of(chosen.driver, device, kept(chosen.settings), time.time_ns(), __version__)
     kept_tape = tape.Tape(out, header, time.monotonic_ns, max_bytes)
     output.note(f"recording {device} to {out}; what it sees meanwhile is judged by nobody. Ctrl-C ends it.")

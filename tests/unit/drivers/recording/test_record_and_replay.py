@@ -222,7 +222,6 @@ def test_what_no_driver_may_raise_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("driver", "settings", "mend"),
     [
-        ("folder", {"path": "/srv/export"}, "copy the file"),
         ("codereader", {"url": "hid:///dev/input/x"}, "serial mode"),
         ("screen", {"url": "rtsp://192.0.2.1/x"}, "at the encoder"),
         ("screen", {"url": "v4l2:///dev/video0"}, "ffmpeg"),

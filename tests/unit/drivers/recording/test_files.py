@@ -1,0 +1,75 @@
+"""Export files: kept as they come, without touching them, and nothing of a person."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from drivers import registry
+from drivers.recording import sessions, tape
+from drivers.recording.heard import Said
+from drivers.recording.wires import kept
+from simulators.conformance.folder import picture
+from simulators.dicosfiles import made
+
+INFO = registry.available()["folder"]
+
+
+def recorded(folder: Path, files: dict[str, bytes], count: int) -> tuple[list[Said], tape.Recording]:
+    """Record while these files come into the folder; end once there are `count` in the recording."""
+    settings = registry.settings_class(INFO).model_validate({"path": folder / "export"})
+    header = tape.header_of("folder", "export-1", kept(settings), 1_795_000_000_000_000_000, "0")
+    keeping = tape.Tape(folder / "a.wire", header, time.monotonic_ns)
+    said: list[Said] = []
+
+    def export(word: Said) -> None:
+        said.append(word)
+        if len(said) == 1:
+            for name, data in files.items():
+                (folder / "export" / name).write_bytes(data)
+
+    def end() -> None:
+        while (folder / "a.wire").read_bytes().count(b'"e":"file"') < count:
+            time.sleep(0.05)
+        keeping.stop()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    sessions.record(INFO, settings, keeping, 20, export)
+    ending.join()
+    return said, tape.read(folder / "a.wire")
+
+
+def test_files_are_kept_and_come_again(tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    export.mkdir()
+    (export / "before.png").write_bytes(picture(1))
+    person = made(np.full((8, 12), 4321, np.uint16), OOIType="PERSON")
+    new = {"a.dcs": person, "b.png": picture(2), "c.png": b"no picture at all" * 20, "d.png": picture(3)}
+    said, recording = recorded(tmp_path, new, 3)
+    assert {path.name for path in export.iterdir()} == {"before.png", *new}  # nothing is touched
+    assert [event.text for event in recording.events if event.kind is tape.Kind.FILE] == ["b.png", "c.png", "d.png"]
+    assert [event.text.partition(": ")[2] for event in recording.events if event.kind is tape.Kind.NOTE] == [
+        "it may show a person"
+    ]
+    assert b"PERSON" not in (tmp_path / "a.wire").read_bytes()
+    shutil.rmtree(export)
+    settings = registry.settings_class(INFO).model_validate(recording.header.settings)
+    done = sessions.replay(recording, INFO, settings)
+    scans = [word["scan"] for word in done.said if "scan" in word]
+    assert scans == [word["scan"] for word in said if "scan" in word]
+    assert len(scans) == 2
+    assert [word["rejected"] for word in done.said if "state" in word] == [0, 1]
+
+
+def test_a_name_that_leads_out_of_the_folder_does_not(tmp_path: Path) -> None:
+    header = tape.header_of("folder", "export-1", {"path": str(tmp_path)}, 1_795_000_000_000_000_000, "0")
+    events = (tape.Event(0, 1, tape.Kind.FILE, picture(5), "../../out.png"),)
+    settings = registry.settings_class(INFO).model_validate({"path": tmp_path})
+    sessions.replay(tape.Recording(header, events), INFO, settings)
+    assert not list(tmp_path.rglob("out.png"))
+    assert not (Path("/tmp") / "out.png").exists()
