@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.update import package, standalone
 from edge.update.places import Places
-from tests.torture.box import ROOT
+from tests.torture.box import ROOT, wait_for
 from tests.torture.kinds.disk import _copy_whole, _image, _no_loop, _run
 from tests.torture.trial import Bench, Broken, Kind
 
@@ -129,7 +129,8 @@ def _cut(image: Path, disk: Path, asked: list[str], chance: random.Random) -> st
     _copy_whole(image, taken)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    _run("umount", disk)
+    # What it had started is gone a moment later, and lets go of the disk then.
+    wait_for("nothing holds the disk", lambda: subprocess.run(["umount", disk], check=False).returncode == 0, 20.0, 0.1)
     taken.replace(image)
     _run("mount", "-o", "loop", image, disk)
     return str(phase)
