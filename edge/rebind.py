@@ -11,6 +11,7 @@ others may be at work (Documentation/driver-api/driver-model, unbind and bind).
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import logging
 import os
@@ -182,8 +183,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("name", nargs="?", help="what udev calls the port")
     asked = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s: %(message)s")
-    rebinder = Rebinder(Roots())
+    roots = Roots()
+    rebinder = Rebinder(roots)
+    lock = os.open(roots.state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time, by hand or not
         if asked.spool:
             return 0 if rebinder.spool() else 1
         if asked.finish:
@@ -193,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RebindError, OSError) as error:
         log.error("%s", error)
         return 1
+    finally:
+        os.close(lock)
     return 0
 
 

@@ -86,7 +86,6 @@ class Update:
     ) -> None:
         self._places = places
         self._disk = disk
-        self._hands = hands
         self._machine = Machine(places, disk, hands)
         self._versions = versions
         self._service = service
@@ -162,7 +161,6 @@ class Update:
             state = replace(noted, data_dir=state.data_dir)
         log.warning("refused: %s", why)
         self._machine.tell(state, "refused", why)
-        self._hands.note(state, "refused", why)
         return Outcome("refused", state.old, state.new, why)
 
     def _try(self, request: Request, state: State, signer: str, before: Healthy) -> Outcome:

@@ -130,6 +130,7 @@ class Machine:
                 assert state is not None
                 self._finish(state)
         self._sweep()
+        self._say_what_is_unsaid()
         return self._last_resort() or back
 
     def _keep(self, state: State) -> State:
@@ -143,7 +144,6 @@ class Machine:
         # The link first: where the rest fails, the version that is known to work is what starts.
         self._point(state.old)
         self._hands.take_back(state)
-        self._hands.note(state, "rolled-back", state.reason)
         self.tell(state, "rolled-back", state.reason)
         self._remove(state)
         self._disk.forget(self._places.state)
@@ -158,14 +158,33 @@ class Machine:
         for name in self._places.there():
             if name not in (state.old, state.new):
                 self._disk.clear(self._places.versions / name)
-        self._hands.note(state, "done", state.detail)
         self.tell(state, "done", state.detail)
         self._disk.forget(self._places.state)
 
     def tell(self, state: State, outcome: str, detail: str) -> None:
-        """Write down what came of an update, for who asks on the box."""
+        """Say what came of an update: to who asks on the box, and to the ledger, now or as soon as that can be."""
+        self._note(state, outcome, detail)
         told = {"id": state.id, "old": state.old, "new": state.new, "outcome": outcome, "detail": detail}
         self._disk.write(self._places.last, json.dumps(told).encode())
+
+    def _note(self, state: State, outcome: str, detail: str) -> None:
+        """Leave word; what cannot be left now is kept, for a version that works waits for nobody to be told."""
+        kept = self._places.state_dir / f"unsaid-{state.id}-{outcome}.json"
+        try:
+            self._hands.note(state, outcome, detail)
+        except OSError as error:
+            log.warning("the ledger cannot be told yet: %s", error)
+            self._disk.write(kept, json.dumps({**asdict(state), "reason": outcome, "detail": detail}).encode())
+
+    def _say_what_is_unsaid(self) -> None:
+        for kept in self._places.state_dir.glob("unsaid-*.json"):
+            try:
+                state = State(**json.loads(kept.read_bytes()))
+                self._hands.note(state, state.reason, state.detail)
+            except (OSError, ValueError, TypeError) as error:
+                log.warning("%s: %s", kept, error)
+            else:
+                self._disk.forget(kept)
 
     def _sweep(self) -> None:
         for path in self._places.versions.glob(".*"):

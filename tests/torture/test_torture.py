@@ -25,6 +25,7 @@ TRIALS = {
     "power-cut": 1,
     "corrupt": 2,
     "poison": 1,
+    "update-power-cut": 1,
 }
 
 

@@ -232,3 +232,17 @@ def test_what_is_no_versions_name_is_neither_begun_with_nor_removed(tmp_path, na
         rig.machine.begin(replace(STATE, new=name))
     rig.machine.drop(replace(STATE, new=name))
     assert rig.places.there() == [OLDER, OLD]
+
+
+def test_what_the_ledger_cannot_be_told_is_told_later_and_holds_nothing_up(tmp_path, monkeypatch):
+    rig = Rig(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.hands, "note", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+        rig.update(True)
+        rig.machine.recover("x")
+    assert (rig.in_force, rig.machine.state()) == (NEW, None)
+    rig.machine.recover("x")
+    assert (tmp_path / "note-u1-done").read_text() == "well"
+    (tmp_path / "note-u1-done").unlink()
+    rig.machine.recover("x")
+    assert not (tmp_path / "note-u1-done").exists()  # once is enough
