@@ -36,8 +36,9 @@ export function setClock(iso) { aheadMs = Date.parse(iso) - Date.now(); }
 const age = (iso) => duration(Math.max(0, (Date.now() + aheadMs - Date.parse(iso)) / 1000));
 export const ago = (iso) => t("ago", { time: age(iso) });
 export const since = (iso) => t("since", { time: age(iso) });
-const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const date = new Intl.DateTimeFormat(lang, { dateStyle: "short", timeStyle: "medium", hourCycle: "h23" });
+const region = { en: "en-GB" }[lang] ?? lang; // days before months
+const clock = new Intl.DateTimeFormat(region, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const date = new Intl.DateTimeFormat(region, { dateStyle: "short", timeStyle: "medium", hourCycle: "h23" });
 export const time = (iso) => {
   const at = new Date(iso);
   return (Date.now() + aheadMs - at < 43200000 ? clock : date).format(at);
