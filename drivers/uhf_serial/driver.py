@@ -181,5 +181,9 @@ class UhfSerialDriver(Driver):
         finally:
             module.close()
         heard = sorted({tag.epc for reply in replies for tag in reply.tags})
-        sample = f"{len(heard)} tags in view: {', '.join(heard[:5])}" if heard else "no tag in view"
+        sample = (
+            f"{len(heard)} tag{'s' if len(heard) > 1 else ''} in view: {', '.join(heard[:5])}"
+            if heard
+            else "no tag in view"
+        )
         return ProbeReport(True, tuple(steps), {"module": identity} if identity else {}, sample)

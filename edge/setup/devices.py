@@ -18,7 +18,7 @@ from edge.probing import Probed, probe
 from edge.setup import flags, survey
 from edge.setup.desk import Desk
 from edge.setup.terminal import Progressed, Terminal
-from edge.setup.wanted import Wanted, address_key, info_of
+from edge.setup.wanted import Wanted, address, address_key, info_of
 
 if TYPE_CHECKING:
     from drivers.dicos.find import Call
@@ -57,6 +57,9 @@ def add(term: Terminal, desk: Desk, wanted: Wanted) -> None:
             progressed(0.3, "testing")
             probed = probe(wanted.driver, desk.settings(wanted.driver, wanted.settings), flags.PROBE_S)
         _show(term, name, probed)
+        unheard = probed.report.ok and not probed.report.answered and probed.report.sample is not None
+        if unheard and term.confirm("Try again, and use it meanwhile?"):
+            continue
         if probed.report.ok:
             break
         ways = [("again", "try again"), ("leave", "leave it out"), ("write", "write it all the same")]
@@ -115,21 +118,22 @@ def _asked(term: Terminal, desk: Desk, info: DriverInfo) -> dict[str, Any]:
         term.say(f"  {protocol.description}")
         settings["protocol"] = term.choose("Protocol?", [(word.value, word.value) for word in protocol.annotation])
     if info.name == "modbus":
-        settings[key] = term.text(key, "tcp://", lambda text: _wrong(cls, key, {"points": [_ANY_POINT], key: text}))
+        points = {"points": [_ANY_POINT]}
+        settings[key] = address(term.text(key, "", lambda text: _wrong(cls, points | {key: address(text, key)})), key)
         settings["unit"] = int(term.text("unit", "1", lambda t: None if t.isdigit() and int(t) < 256 else "0 to 255"))
         more = survey.registers(term, desk, settings)
         if more is None:
             raise Cannot("without registers there is nothing to read")
         return settings | more
-    default = cls.model_fields[key].get_default() or ("/" if key == "path" else "")
-    settings[key] = term.text(key, str(default), lambda text: _wrong(cls, key, settings | {key: text}))
-    return settings
+    default = "" if cls.model_fields[key].is_required() else str(cls.model_fields[key].get_default())
+    typed = term.text(key, default, lambda text: _wrong(cls, settings | {key: address(text, key)}))
+    return settings | {key: address(typed, key)}
 
 
 _ANY_POINT = {"name": "any", "table": "holding", "address": 0}
 
 
-def _wrong(cls: type[Settings], key: str, settings: Mapping[str, Any]) -> str | None:
+def _wrong(cls: type[Settings], settings: Mapping[str, Any]) -> str | None:
     try:
         cls.model_validate(settings)
     except ValidationError as error:
@@ -141,7 +145,7 @@ def scanner(term: Terminal, desk: Desk) -> None:
     """Wait as the device will for a scanner to call, and say who did, and what it called us."""
     from drivers.dicos.settings import DicosSettings
 
-    title = term.text("This appliance's AE title", "EDGE", lambda t: _wrong(DicosSettings, "ae_title", {"ae_title": t}))
+    title = term.text("This appliance's AE title", "EDGE", lambda t: _wrong(DicosSettings, {"ae_title": t}))
     port = term.text("Port to listen on", "11112", _bad_port)
     settings = DicosSettings.model_validate({"listen": f"0.0.0.0:{port}", "ae_title": title})
     addresses = ", ".join(_own_addresses()) or "this machine's address"

@@ -28,7 +28,7 @@ TIMEOUT_S, QUIET_S = 0.6, 0.2
 QUIET_WATCH_S = 6.0
 PAUSE_S = 0.05
 PROFILE_PROBE_S = 6.0
-_SHOWN = 12
+_SHOWN, _SHOWN_CHANGES = 12, 5
 
 
 @contextmanager
@@ -88,12 +88,12 @@ class Watch:
                     await asyncio.sleep(10 * PAUSE_S)
                 await asyncio.sleep(PAUSE_S)
 
-    def shown(self, quiet: Trace) -> str:
-        """Return in one line what changed so far that does not change by itself."""
+    def shown(self, quiet: Trace) -> list[str]:
+        """Return in lines what changed so far that does not change by itself."""
         if self.failure:
-            return f" {self.failure}"
+            return [str(self.failure)]
         said = [change.says for change in changes(quiet, self.trace)]
-        return f" read {self.trace.rounds} times; changed: {'; '.join(said[:3]) or 'nothing yet'}"
+        return [f"read {self.trace.rounds} times; changed: {'' if said else 'nothing yet'}", *said[:_SHOWN_CHANGES]]
 
 
 def watched(url: str, unit: int, spans: list[Span], seconds: float) -> Trace:

@@ -22,6 +22,8 @@ from edge.cli.output import one_line
 T = TypeVar("T")
 
 _STYLE = Style.from_dict({"question": "bold", "selected-option": "reverse", "bottom-toolbar": "noreverse"})
+#: What stands before an option: the pointer and its number.
+_BEFORE_OPTION = 12
 _HELP = "  arrow keys: choose   Enter: take it   Ctrl-C: stop"
 
 Progressed = Callable[[float, str], None]
@@ -70,7 +72,8 @@ class Terminal:
 
     def choose(self, question: str, options: Sequence[tuple[T, str]], default: T | None = None) -> T:
         """Return the option chosen. Raises KeyboardInterrupt on Ctrl-C."""
-        shown = [(number, one_line(label)) for number, (_, label) in enumerate(options)]
+        room = self._console.width - _BEFORE_OPTION
+        shown = [(number, _cut(one_line(label), room)) for number, (_, label) in enumerate(options)]
         values = [value for value, _ in options]
         asked = ChoiceInput(
             message=FormattedText([("class:question", question)]),
@@ -100,11 +103,11 @@ class Terminal:
             self.fault(problem)
             default = typed
 
-    def watched(self, question: str, shown: Callable[[], str]) -> None:
-        """Wait for Enter while a line below says what is seen meanwhile."""
+    def watched(self, question: str, shown: Callable[[], list[str]]) -> None:
+        """Wait for Enter while lines below say what is seen meanwhile."""
         prompt(
             FormattedText([("class:question", question)]),
-            bottom_toolbar=lambda: one_line(shown()),
+            bottom_toolbar=lambda: "\n".join(" " + one_line(line) for line in shown()),
             refresh_interval=0.3,
             style=_STYLE,
         )
@@ -124,6 +127,10 @@ def _yes_or_no() -> KeyBindings:
     for number, key in enumerate("yn"):
         keys.add(key)(lambda event, number=number: event.app.exit(result=number))
     return keys
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 3].rstrip() + "..."
 
 
 def _plain(text: str) -> str:

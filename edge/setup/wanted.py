@@ -54,11 +54,12 @@ def parse(text: str) -> Wanted:
     pairs = parse_qsl(query, keep_blank_values=True)
     line = [(k, v) for k, v in pairs if k not in fields]
     settings = {k: _value(v) for k, v in pairs if k in fields}
-    settings[key] = _address(place, key) + (f"?{urlencode(line, safe='/')}" if line else "")
+    settings[key] = address(place, key) + (f"?{urlencode(line, safe='/')}" if line else "")
     return Wanted(driver, settings, name or None)
 
 
-def _address(place: str, key: str) -> str:
+def address(place: str, key: str) -> str:
+    """Return an address as the configuration has it: a path alone is a serial port, a host alone a TCP address."""
     if key != "url" or "://" in place:
         return place
     return f"serial://{place}" if place.startswith("/") else f"tcp://{place}"
