@@ -13,7 +13,12 @@ from drivers.conformance.grading import claimed
 from edge.cli import app as cli
 from edge.config import describe
 from edge.config.lane import TeamsToml
+from edge.config.lane_rules import LANE_RULES
 from edge.config.model import DeviceToml, EdgeToml
+from edge.config.page import PAGE_RULES
+from edge.config.rules import RULES
+from edge.config.suspicious import SUSPICIONS
+from edge.doctor.doctor import CHECKS
 
 
 def pages() -> dict[str, str]:
@@ -23,6 +28,7 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration,
         "drivers.md": drivers,
         "errors.md": error_codes,
+        "checks.md": checks,
     }
     return {name: "\n".join(page()) + "\n" for name, page in made.items()}
 
@@ -96,6 +102,26 @@ def error_codes() -> Iterator[str]:
         again = "by itself" if error and error.retriable else "no"
         serial, other = (_cell(mends.mend(code, scheme) or "") for scheme in ("serial", "tcp"))
         yield f"| `{code}` | {_cell(what)} | {again} | {'' if serial == other else serial} | {other} |"
+
+
+def checks() -> Iterator[str]:
+    """Yield what `check` and `doctor` look at."""
+    yield (
+        "# What is checked\n\n`jaitf-edge check` reads a configuration and touches no hardware. Each line is "
+        "`FILE:LINE: KEY: problem`. An error keeps the appliance from starting, or where it is in `[web]` its page "
+        "from being served; a warning is of what is allowed and rarely meant, and keeps nothing. The exit status is 2 "
+        "where there are errors, with `--strict` also for warnings.\n"
+    )
+    yield "## Beyond each key's own type and limits\n"
+    yield from (f"- {_first(rule)}" for rule in (*RULES, *PAGE_RULES, *LANE_RULES))
+    yield "\n## What is only suspicious, once there are no errors\n"
+    yield from (f"- {_first(look)}" for look in SUSPICIONS)
+    yield "\n## What `jaitf-edge doctor` adds\n\n| check | what it looks at |\n|---|---|"
+    yield from (f"| `{name}` | {_cell(_first(check))} |" for name, check in CHECKS.items())
+
+
+def _first(what: object) -> str:
+    return (inspect.getdoc(what) or "").split("\n")[0]
 
 
 def _tree(kind: type[errors.EdgeError]) -> Iterator[type[errors.EdgeError]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from drivers.errors import ConfigError
 from edge.config import listen
 from edge.config.problems import Problem, TomlFile
-from edge.config.rules import CREDENTIALS, CREDENTIALS_VARIABLE, Draft, loopback, missing, resolved
+from edge.config.rules import CREDENTIALS, CREDENTIALS_VARIABLE, Draft, Rule, loopback, missing, resolved
 from edge.config.users import USERS_FILE, Role, read
 
 
@@ -96,8 +96,11 @@ def certificate(draft: Draft) -> Iterator[Problem]:
         yield draft.edge.problem(("web", "cert_file"), f"{said}; both are PEM, belong together, and have no passphrase")
 
 
+PAGE_RULES: tuple[Rule, ...] = (beyond_loopback, files, users, certificate)
+
+
 def page(draft: Draft) -> Iterator[Problem]:
     """Return all that is wrong with the page."""
-    for rule in (beyond_loopback, files, users, certificate):
+    for rule in PAGE_RULES:
         for problem in rule(draft):
             yield replace(problem, stops=False)
