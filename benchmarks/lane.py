@@ -36,7 +36,7 @@ _CODES = 'driver = "codereader"\n[settings]\nurl = "tcp://127.0.0.1:{port}"\n'
 _SERVED = {
     "portal-1": ("counter {} counter_hz=0", _MODBUS + _POINT),
     "body-1": ("bodyscanner {} every_s=100000", _MODBUS + 'profile = "bodyscanner-contacts"\n'),
-    "k9-1": ("tagreader {} bag_s=0 button_s=0", _LLRP),
+    "k9-1": ("tagreader {} bag_s=0 team=0", _LLRP),
     "tags-1": ("tagreader {} bag_s=0 team=0", _LLRP),
     "pass-1": ("passes {} every_s=100000", _CODES),
 }

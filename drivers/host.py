@@ -16,7 +16,7 @@ from drivers.errors import EdgeError
 
 log = logging.getLogger("jaitf.device")
 
-BEAT_S = 0.5
+BEAT_S = 1.0
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 10.0
 READ_BYTES = 64 * 1024

@@ -46,6 +46,7 @@ class Unit:
         self._outgoing = outgoing
         self._watches = {point.name: Watch(point) for point in plan.points}
         self._raws: dict[str, Read] = {}
+        self._decoded: dict[Block, tuple[list[int], dict[str, Read]]] = {}
         self._trouble: dict[Block, int] = {}
         self._timeouts = 0
         self._sure: dict[Block, int] = {}
@@ -209,7 +210,7 @@ class Unit:
 
     def _see(self, block: Block, values: list[int], port: Port) -> None:
         at = port.clock.now()
-        reads = decode(block, values)
+        reads = self._decode(block, values)
         self._raws |= reads
         self.values |= {name: read.shown for name, read in reads.items()}
         now_s = at.monotonic_ns / 1e9
@@ -219,6 +220,13 @@ class Unit:
                 if point.fault:
                     continue
                 self._outgoing.push(port, self._reading(at, point, raised, raw(block.table, values)))
+
+    def _decode(self, block: Block, values: list[int]) -> dict[str, Read]:
+        """Return a block's points; a device at rest says the same fifty times a second, and is decoded once."""
+        before = self._decoded.get(block)
+        if before is None or before[0] != values:
+            before = self._decoded[block] = (values, decode(block, values))
+        return before[1]
 
     def _check_output(self, point: Point) -> None:
         """Have an output written again that shows something else: the device was off, or another hand is on it."""
