@@ -20,7 +20,8 @@ from edge.update.places import SERVICE
 log = logging.getLogger("jaitf.update")
 
 SERVANT_DEADLINE_S = 120.0
-SYSTEMCTL_DEADLINE_S = 180.0
+SYSTEMCTL_DEADLINE_S = 330.0
+"""Longer than the unit's own TimeoutStartSec= of five minutes."""
 
 
 def become(user: str | None) -> dict[str, Any]:

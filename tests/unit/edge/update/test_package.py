@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from drivers.errors import UpdateError
 from edge.update import package
@@ -108,3 +110,12 @@ def test_another_package_is_not_ours_however_signed(box):
     subprocess.run(["dpkg-deb", "-Znone", "--build", box.root / "tree-2.0", path], check=True, capture_output=True)
     with pytest.raises(UpdateError, match="this is the package other"):
         package.facts(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(head=st.sampled_from([b"", b"!<arch>\n"]), data=st.binary(max_size=300), sealed=st.booleans())
+def test_whatever_bytes_come_none_are_believed(box, head, data, sealed):
+    path = box.root / "any.deb"
+    path.write_bytes(head + data + (package._HEADER + data[:64].ljust(64, b"x") if sealed else b""))
+    with pytest.raises(UpdateError):
+        taken(box, path)

@@ -1,26 +1,70 @@
-"""What was cut off is undone on a box that is up, whatever the service manager says."""
+"""The update's process ended on a box that is up: the appliance is stopped and started around what is undone."""
 
-from types import SimpleNamespace
+import json
+
+import pytest
 
 from edge.update import recover as module
-from edge.update.disk import Disk
-from edge.update.machine import Machine, State
-from tests.unit.edge.update.test_machine import NEW, OLD, Rig
+from edge.update.recover import recover
+
+STATE = {"id": "u1", "phase": "trial", "old": "1.0", "new": "2.0", "made": True, "by": "root"}
 
 
-def test_a_service_that_does_not_stop_keeps_no_trial_in_force(tmp_path, monkeypatch):
-    rig, asked = Rig(tmp_path), []
-    Disk().link(rig.places.current, f"versions/{OLD}")
-    rig._lay(rig.places.versions / NEW)
-    machine = Machine(rig.places, Disk(), rig.hands)
-    machine.switch(machine.begin(State("id", "unpacking", OLD, NEW, made=True, by="test")))
+@pytest.fixture
+def calls(monkeypatch, box):
+    """What is asked of systemd, and which version was in force then."""
+    done = []
 
-    def stop():
-        raise OSError("systemctl stop: nothing within 180 s")
+    class Watched:
+        broken = ""
 
-    service = SimpleNamespace(stop=stop, restart=lambda: asked.append("restart"))
-    monkeypatch.setattr(module, "Service", lambda: service)
-    monkeypatch.setattr(module, "ServantHands", lambda user: rig.hands)
-    assert rig.places.version(rig.places.current) == NEW
-    assert not module.recover(rig.places, live=True)
-    assert (rig.places.version(rig.places.current), asked) == (OLD, ["restart"])
+        def stop(self):
+            self._do("stop")
+
+        def restart(self):
+            self._do("restart")
+
+        def _do(self, what):
+            done.append((what, box.places.version(box.places.current)))
+            if what == self.broken:
+                raise OSError(f"systemctl {what}: no")
+
+    done_class = Watched
+    monkeypatch.setattr(module, "Service", done_class)
+    done.append(done_class)
+    return done
+
+
+@pytest.fixture
+def on_trial(box):
+    box.version("2.0")
+    box.places.current.unlink()
+    box.places.current.symlink_to("versions/2.0")
+    box.places.state.write_text(json.dumps(STATE | {"data_dir": str(box.data_dir)}))
+    return box
+
+
+def test_on_a_box_that_is_up_the_appliance_starts_with_the_version_before(on_trial, calls):
+    assert recover(on_trial.places, live=True)
+    assert calls[1:] == [("stop", "2.0"), ("restart", "1.0")]
+    [note] = on_trial.notes()
+    assert note["detail"] == "the update's process ended before it was confirmed"
+
+
+def test_before_the_appliance_starts_there_is_nothing_to_stop(on_trial, calls):
+    assert recover(on_trial.places, live=False)
+    assert calls[1:] == []
+    assert on_trial.places.version(on_trial.places.current) == "1.0"
+
+
+def test_what_systemd_will_not_do_keeps_the_link_from_nothing(on_trial, calls):
+    calls[0].broken = "stop"
+    assert not recover(on_trial.places, live=True)
+    assert calls[1:] == [("stop", "2.0"), ("restart", "1.0")]
+    assert not on_trial.places.state.exists()
+
+
+def test_where_nothing_is_under_way_nothing_is_touched(box, calls):
+    assert recover(box.places, live=True)
+    assert calls[1:] == []
+    assert box.notes() == []
