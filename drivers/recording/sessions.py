@@ -22,7 +22,7 @@ from drivers.recording.heard import Hearing, LoopClock, Said, running
 from drivers.recording.keep import RecordingLoop, SerialTap
 from drivers.recording.play import Played, ReplayLoop, SerialReplay
 from drivers.recording.tape import Recording, Tape
-from drivers.recording.wires import Way, wire_of
+from drivers.recording.wires import Way, wire_of, without_tls
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: How often a recording looks whether its file is full.
@@ -94,6 +94,7 @@ def _relayed(way: Way, settings: Settings, tape: Tape) -> AbstractAsyncContextMa
 
 
 def _replayed(way: Way, settings: Settings, played: Played) -> AbstractAsyncContextManager[Settings]:
+    """Return what plays a recording from without where that is the way, and says how the driver is set then."""
     match way:
         case Way.DATAGRAMS:
             return datagrams.replayed(settings, played)
@@ -102,7 +103,7 @@ def _replayed(way: Way, settings: Settings, played: Played) -> AbstractAsyncCont
         case Way.FILES:
             return files.replayed(settings, played)
         case Way.LINK:
-            return nullcontext(settings)
+            return nullcontext(without_tls(settings))
 
 
 def _outcome(observation: Observation) -> Outcome:

@@ -84,3 +84,13 @@ def wire_of(info: DriverInfo, settings: Settings) -> Wire:
 def kept(settings: Settings) -> dict[str, Any]:
     """Return a device's settings as a recording keeps them: what was given, in forms that JSON has."""
     return settings.model_dump(mode="json", exclude_unset=True)
+
+
+def without_tls(settings: Settings) -> Settings:
+    """Return settings for a replay of what was said inside TLS: it needs no certificates, which may be elsewhere."""
+    url = getattr(settings, "url", "")
+    if not url.startswith("tls:"):
+        return settings
+    update: dict[str, object] = {"url": f"tcp{url[3:]}"}
+    update |= {key: None for key in ("ca_file", "cert_file", "key_file") if hasattr(settings, key)}
+    return settings.model_copy(update=update)

@@ -6,13 +6,14 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable
 from datetime import date
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from drivers import wire
 from drivers.clock import Stamp
 from drivers.contract import Scan
-from drivers.errors import ProtocolError
+from drivers.errors import ConfigError, ProtocolError
 from edge.down import Command, Disposition, Receipt, Targets
 from edge.signing import SealError, canonical
 
@@ -47,6 +48,21 @@ def disposition(data: bytes) -> None:
 def targets(data: bytes) -> None:
     """What the console sends on `down/targets`."""
     Targets.model_validate_json(data)
+
+
+def recording(data: bytes) -> None:
+    """A recording of a device's wire, as a file that somebody sends."""
+    from drivers.recording.tape import parsed
+
+    parsed(iter(data.splitlines(keepends=True)), Path("x"))
+
+
+def association(data: bytes) -> None:
+    """What a scanner says, looked through before any of it is kept."""
+    from drivers.dicos.keepable import reason_against
+
+    reason_against(data, data[::-1])
+    reason_against(data, data)
 
 
 def export_file(data: bytes) -> None:
@@ -231,6 +247,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[type[Exception], ...]]] 
     "export-file": (export_file, (ProtocolError,)),
     "dicos-report": (dicos_report, (ProtocolError,)),
     "dicos-wire": (dicos_wire, (ProtocolError,)),
+    "association": (association, ()),
+    "recording": (recording, (ConfigError,)),
     "dicom-file": (dicom_file, (ProtocolError,)),
     "llrp": (llrp, (ProtocolError,)),
     "m100": (m100, ()),

@@ -11,18 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from drivers import registry
 from drivers.dicos.elements import file_meta
-from drivers.dicos.keepable import reason_against
 from drivers.dicos.uids import DX_FOR_PROCESSING
 from drivers.errors import ConfigError, LinkBusy
 from drivers.recording import associations, sessions, tape
 from drivers.recording.heard import Said
 from drivers.recording.wires import kept, wire_of
-from simulators.dicomwire import Scanner, associate_rq, command, data
+from simulators.dicomwire import Scanner
 from simulators.dicosfiles import made
 
 INFO = registry.available()["dicos"]
@@ -87,29 +84,6 @@ def test_an_association_with_a_person_is_left_out_whole(tmp_path: Path) -> None:
     raw = b"".join(event.data for event in recording.events)
     assert SECRET.to_bytes(2, "little") * 4 not in raw
     assert b"PERSON" not in raw
-
-
-@pytest.mark.parametrize("cut", [0.3, 0.6, 0.95, 1.0])
-def test_nor_is_one_that_broke_off(cut: float) -> None:
-    stored = command(1, DX_FOR_PROCESSING, "1.2.3") + data(PERSON)
-    whole = associate_rq(DX_FOR_PROCESSING) + stored
-    said = whole[: len(whole) - len(stored) + int(len(stored) * cut)]
-    kept_anyway = reason_against(said, b"") == ""
-    assert not (kept_anyway and (SECRET.to_bytes(2, "little") * 2 in said or b"PERSON" in said))
-
-
-def test_what_offers_pictures_of_people_and_what_cannot_be_read_is_left_out() -> None:
-    assert reason_against(associate_rq("1.2.840.10008.5.1.4.1.1.501.4.1"), b"") == "it offers pictures of people"
-    assert reason_against(b"\xff" * 5000, b"") == "it cannot be read"
-    assert reason_against(b"\xff" * 100, b"") == ""
-    deflated = associate_rq(DX_FOR_PROCESSING) + command(1, DX_FOR_PROCESSING, "1.2.3") + data(picture())
-    assert reason_against(deflated, b"") == ""
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_are_judged(said: bytes) -> None:
-    reason_against(said, said)
-    reason_against(associate_rq(DX_FOR_PROCESSING) + b"\x04\x00" + said, said)
 
 
 def test_an_address_in_use_and_tls_say_what_to_do(tmp_path: Path) -> None:

@@ -151,6 +151,16 @@ def test_datagrams_are_recorded_and_what_a_device_remembers_goes_along(tmp_path:
     assert any("scan" in word and len(word["scan"]["pictures"]) == 2 for word in done.said)
 
 
+def test_of_tls_what_was_said_inside_is_kept_and_a_replay_needs_no_certificate(tmp_path: Path) -> None:
+    with Peer("modbus", 1, Wire.TCP, tmp_path) as peer:
+        live, kept_wire = recorded(peer, tmp_path / "a.wire", lambda said: len(observations(said)) >= 3)
+        settings = peer.settings.model_copy(update={"ca_file": Path("/nowhere/ca.pem")})
+    asked = next(event.data for event in kept_wire.events if event.kind is K.OUT)
+    assert asked == bytes.fromhex("0001 0000 0006 01 03 0000 0001")  # the first request, in clear
+    done = sessions.replay(kept_wire, peer.info, settings)
+    assert timeless(list(done.said))[: len(live) - 1] == timeless(live)[:-1]
+
+
 def test_a_fault_on_the_wire_is_there_again_and_makes_a_case(tmp_path: Path) -> None:
     def cut_then_mend(said: list[Said]) -> bool:
         states = [word["state"] for word in said if "state" in word]
