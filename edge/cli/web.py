@@ -43,7 +43,9 @@ def adduser(
     if not re.fullmatch(users.USER_NAME, name) or name == users.NOBODY_S_NAME:
         letters = "lower-case letters, digits, '.', '_' and '-', at most 32 of them"
         raise ConfigError(f"{name!r}: a name is {letters}; not {users.NOBODY_S_NAME}")
-    users.put(path, name, users.User(role=role, password=_new(name, password_file), since=datetime.now(UTC)))
+    added = users.User(role=role, password=_new(name, password_file), since=datetime.now(UTC))
+    _note(config, f"{name} may sign in as {role.value}")
+    users.put(path, name, added)
     output.line(f"{name} may sign in as {role.value}; {path}")
 
 
@@ -70,6 +72,7 @@ def password(name: NameArgument, config: output.ConfigOption = None, password_fi
     if (user := _present(path).get(name)) is None:
         raise ConfigError(f"{path}: there is no user {name}")
     changed = user.model_copy(update={"password": _new(name, password_file), "since": datetime.now(UTC)})
+    _note(config, f"{name} has another password")
     users.put(path, name, changed)
     output.line(f"{name} has a new password; {path}")
 
@@ -80,6 +83,9 @@ def remove(name: NameArgument, config: output.ConfigOption = None) -> None:
     from edge.config import users
 
     path = _users_file(config)
+    if name not in _present(path):
+        raise ConfigError(f"{path}: there is no user {name}")
+    _note(config, f"{name} may sign in no more")
     users.remove(path, name)
     left = len(_present(path))
     output.line(f"{name} is out; {left} left" if left else f"{name} is out; nobody is left, and nobody can sign in")
@@ -90,6 +96,21 @@ def _users_file(config: Path | None) -> Path:
     from edge.config import load, page
 
     return page.users_file(load.find(config))
+
+
+def _note(config: Path | None, said: str) -> None:
+    """Leave word of it for the appliance's audit, before it is done. Raises StoreError where that cannot be."""
+    from drivers.clock import SystemClock
+    from edge.config import load
+    from edge.ledger.inbox import Work, leave
+    from edge.signing import whoami
+
+    found = load.examine(load.find(config)).config
+    if found is not None and found.appliance.data_dir.is_dir():
+        at = SystemClock().now().rfc3339()
+        leave(found.appliance.data_dir, Work(kind="users", at=at, by=whoami(), outcome="done", detail=said))
+    else:
+        output.note("not written into the audit: no appliance has run on this configuration yet")
 
 
 def _present(path: Path) -> dict[str, User]:

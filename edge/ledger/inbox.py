@@ -49,7 +49,7 @@ class Work(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["update"]
+    kind: Literal["update", "users"]
     at: str = Field(max_length=40)
     by: Person
     outcome: Literal["done", "rolled-back", "refused"]
@@ -60,17 +60,17 @@ class Work(BaseModel):
 Left = TypeAdapter[Visit | Work](Annotated[Visit | Work, Field(discriminator="kind")])
 
 
-def leave(data_dir: Path, visit: Visit) -> None:
+def leave(data_dir: Path, left: Visit | Work) -> None:
     """Leave a note that is on the disk when this returns. Raises StoreError: what cannot be noted is not done."""
     folder = data_dir / FOLDER
     path = folder / f"{uuid.uuid4()}.json"
     try:
         with _as_owner_of(data_dir):
             folder.mkdir(mode=0o770, exist_ok=True)
-            write_whole(path, visit.model_dump_json().encode(), mode=0o660)
+            write_whole(path, left.model_dump_json().encode(), mode=0o660)
             sync_folder(folder)
     except OSError as error:
-        raise StoreError(f"{path}: who sees evidence is written down, and this cannot be: {error.strerror}") from error
+        raise StoreError(f"{path}: who did what is written down, and this cannot be: {error.strerror}") from error
 
 
 @contextlib.contextmanager

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from drivers.clock import SystemClock
 from edge.config import users
+from edge.ledger import inbox
+from edge.signing import whoami
 from edge.web.guard import passwords
 
 PASSWORD = "correct horse battery staple"
@@ -72,3 +75,27 @@ def test_what_is_refused(cli, config, secret, name, password, said):
     assert (ran.status, said in ran.err) == (2, True)
     assert not (config / "people.toml").exists()
     assert password not in ran.out + ran.err
+
+
+def test_who_let_somebody_in_is_written_down(cli, tmp_path, secret):
+    data = tmp_path / "data"
+    data.mkdir()
+    (tmp_path / "edge.toml").write_text(
+        f'[appliance]\nsite = "lfw"\nlane = "t1"\nid = "edge-01"\ndata_dir = "{data}"\n[console]\nurl = "mqtt://127.0.0.1:1"\n'
+    )
+    for words in (("adduser", "ama", "--role", "technician"), ("password", "ama")):
+        assert cli("web", *words, "--config", tmp_path, "--password-file", secret).status == 0
+    assert cli("web", "remove", "ama", "--config", tmp_path).status == 0
+    taken = [take for _, take in inbox.waiting(data, SystemClock())]
+    assert sorted(take.left.detail for take in taken) == [
+        "ama has another password",
+        "ama may sign in as technician",
+        "ama may sign in no more",
+    ]
+    assert {(take.left.kind, take.left.by) for take in taken} == {("users", whoami())}
+    (data / "inbox").rename(tmp_path / "away")
+    (data / "inbox").touch()  # no note can be left: then nobody is let in
+    assert (
+        cli("web", "adduser", "kofi", "--role", "viewer", "--config", tmp_path, "--password-file", secret).status == 1
+    )
+    assert users.read(tmp_path / "users.toml") == {}
