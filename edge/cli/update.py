@@ -38,7 +38,7 @@ class _FileOrCommand(typer.core.TyperGroup):
 
 
 app = typer.Typer(
-    cls=_FileOrCommand, no_args_is_help=True, epilog="Example: sudo jaitf-edge update jaitf-edge_0.2.0_amd64.deb"
+    cls=_FileOrCommand, no_args_is_help=True, epilog="Example: jaitf-edge update jaitf-edge_0.2.0_amd64.deb (as root)"
 )
 
 RootOption = Annotated[Path, typer.Option(metavar="DIR", help="Another root than /, for an image.", hidden=True)]
@@ -55,7 +55,7 @@ def top() -> None:
     """Put another version in force, on trial: `update FILE.deb`; it goes back by itself where that does not do."""
 
 
-@app.command(INSTALL, epilog="Example: sudo jaitf-edge update jaitf-edge_0.2.0_amd64.deb")
+@app.command(INSTALL, epilog="Example: jaitf-edge update install jaitf-edge_0.2.0_amd64.deb (as root)")
 def install(
     package: Annotated[Path, typer.Argument(metavar="FILE", help="A signed package.", exists=True, dir_okay=False)],
     older: OlderOption = False,
@@ -80,7 +80,7 @@ def install(
     _run(places, Request(by=whoami(), older=older, trial_s=trial_s), config, json)
 
 
-@app.command(epilog="Example: sudo jaitf-edge update back")
+@app.command(epilog="Example: jaitf-edge update back (as root)")
 def back(
     trial_s: TrialOption = 300.0,
     config: output.ConfigOption = None,
