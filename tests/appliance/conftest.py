@@ -15,6 +15,9 @@ import pytest
 from tests.appliance.lane import Lane
 from tests.appliance.machine import CACHE, Machine, base, machine, why_not
 
+DATE = "1795000000"
+"""Of every package here: not the commit's, which changes while what goes into the package does not."""
+
 ROOT = Path(__file__).parents[2]
 INPUTS = (
     "edge",
@@ -59,12 +62,11 @@ def _keep_only(folder: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def build(folder: Path, version: str = "") -> Path:
-    """Build a package of these sources into a folder; return its path."""
-    environment = os.environ | ({"VERSION": version} if version else {})
-    done = subprocess.run(
-        [ROOT / "scripts/deb", "amd64", folder], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+def build(folder: Path, version: str = "", sources: Path = ROOT) -> Path:
+    """Build a package into a folder; return its path."""
+    environment = os.environ | {"SOURCE_DATE_EPOCH": DATE} | ({"VERSION": version} if version else {})
+    command = [sources / "scripts/deb", "amd64", folder]
+    done = subprocess.run(command, cwd=sources, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return next(folder.glob("*.deb"))
 
