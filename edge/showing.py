@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from drivers import mends
 from drivers.clock import Clock
-from drivers.contract import Scan
+from drivers.contract import DeviceState, Scan
 from drivers.errors import ModelError
 from edge import CONTRACT_VERSION, __version__, trial
 from edge.config.model import Config, DeviceConfig
@@ -24,6 +25,7 @@ from edge.lane.signs import is_of_person
 from edge.messages import Health
 from edge.nouns import Hit, ThreatReport
 from edge.pulse import MINUTE_NS, Pulse
+from edge.supervisor.device import Status
 from edge.supervisor.supervisor import Supervisor
 from edge.watch import JudgeWatch
 from inference import picture
@@ -132,6 +134,7 @@ class Showing:
             "state": status.state.value,
             "reason": status.reason,
             "code": status.code,
+            "mend": self._mend(device, status),
             "since": status.since.rfc3339(),
             "last": last.rfc3339() if last else None,
             "restarts": status.restarts,
@@ -139,6 +142,12 @@ class Showing:
             "minutes": self._pulse.counts(device.name, self.clock.now().monotonic_ns),
             "model": self._model(device),
         }
+
+    def _mend(self, device: DeviceConfig, status: Status) -> str | None:
+        """Return what mends that a device is not well, None where nothing is known to."""
+        if status.state in (DeviceState.UP, DeviceState.DISABLED):
+            return None
+        return mends.mend(status.code, mends.scheme_of(device.settings))
 
     def _model(self, device: DeviceConfig) -> dict[str, Any] | None:
         """Return which model judges a device's scans, at which operating points, and who set those."""

@@ -150,7 +150,7 @@ def shoot(page: Page, name: str, tmp_path: Path) -> None:
     page.screenshot(path=folder / f"page-{name}.png", animations="disabled", full_page=True)
 
 
-def test_devices_are_rows_that_live_and_obey(visit: Callable[..., Page], tmp_path: Path) -> None:
+def test_devices_are_rows_that_live_and_obey(lane: Lane, visit: Callable[..., Page], tmp_path: Path) -> None:
     page = visit()
     expect(page.locator("#devices li")).to_have_count(2)
     counter = page.locator("#devices li[data-key=counter-1]")
@@ -165,6 +165,15 @@ def test_devices_are_rows_that_live_and_obey(visit: Callable[..., Page], tmp_pat
     page.locator("dialog button.main").click()
     expect(counter).to_contain_text("up · for")
     shoot(page, "devices", tmp_path)
+    away = lane.export.with_name("unmounted")
+    lane.export.rename(away)
+    scanner = page.locator("#devices li[data-key=xray-1]")
+    expect(scanner).to_contain_text("down")
+    expect(scanner.locator(".mend")).to_contain_text("make the folder or mount the share")
+    expect(page.locator("#attention li.bad")).to_contain_text("xray-1 is down")
+    away.rename(lane.export)
+    expect(scanner).to_contain_text("up · for", timeout=60_000)
+    expect(page.locator("#attention")).not_to_contain_text("xray-1")
 
 
 def test_the_slider_says_what_the_last_scans_would_have_done(

@@ -22,7 +22,7 @@ function menu(name) {
 
 function make(device) {
   return h("li", {}, h("div", { class: "name" }, h("span", { class: "lamp", "aria-hidden": "true" }), h("b", {}, device.name), h("span", { class: "dim small" }, ` ${device.driver}`), h("div", { class: "state small" })),
-    h("div", { class: "pulse" }), h("div", { class: "rate" }, h("div", { class: "per" }), h("div", { class: "last dim small" })), menu(device.name), h("p", { class: "why", hidden: true }));
+    h("div", { class: "pulse" }), h("div", { class: "rate" }, h("div", { class: "per" }), h("div", { class: "last dim small" })), menu(device.name), h("div", { class: "why", hidden: true }, h("p", {}), h("p", { class: "mend" })));
 }
 
 function update(row, device) {
@@ -42,7 +42,8 @@ function update(row, device) {
   part("last").textContent = device.last ? ago(device.last) : t("last.none");
   const bad = device.state !== "up" || device.reason;
   part("why").hidden = !bad;
-  part("why").textContent = bad ? [device.reason, device.code && device.code !== device.reason ? `(${device.code})` : "", device.restarts ? t("restarts", { n: device.restarts }) : ""].filter(Boolean).join(" ") : "";
+  part("why").firstChild.textContent = bad ? [device.reason, device.code && device.code !== device.reason ? `(${device.code})` : "", device.restarts ? t("restarts", { n: device.restarts }) : ""].filter(Boolean).join(" ") : "";
+  part("mend").textContent = device.mend ? t("mend", { mend: device.mend }) : "";
 }
 
 // What needs somebody, the worst first; each with what to look at.
@@ -61,7 +62,7 @@ export function concerns(state) {
   if (health.certificate && health.certificate.state !== "ok") add("warn", t("need.certificate", { n: Math.floor(health.certificate.days_left) }));
   if (health.clock.quality === "unsynced") add("warn", t("need.clock"));
   if (trial && trial.phase === "running") add("warn", t("trial.running"));
-  return found;
+  return [...found.filter((each) => each.level === "bad"), ...found.filter((each) => each.level !== "bad")];
 }
 
 function attention(state) {
