@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,8 @@ class Versions:
         """Return what a version says of the box, having it do nothing else. Raises UpdateError."""
         ran = self._ask(version, FACTS_DEADLINE_S, "update", "facts", "--config", str(self._config))
         try:
-            said = json.loads(ran.stdout)
-            standing = said.pop("standing", None)
-            return Facts(**said, standing=Standing(**standing) if standing else None)
-        except (ValueError, TypeError, AttributeError):
+            return _facts(json.loads(ran.stdout))
+        except (ValueError, TypeError, AttributeError, KeyError):
             raise UpdateError(f"{version} does not run here: {_last_words(ran)}") from None
 
     def doctor(self, version: str) -> list[dict[str, Any]]:
@@ -105,6 +103,14 @@ class Versions:
             raise UpdateError(f"{' '.join(arguments[:2])} of {version}: nothing within {deadline_s:g} s") from None
         except OSError as error:
             raise UpdateError(f"{version} does not run here: {error}") from None
+
+
+def _facts(said: dict[str, Any]) -> Facts:
+    """Return what a version said, of what this one knows: a later one may say more."""
+    known = {each.name: said[each.name] for each in fields(Facts) if each.name in said}
+    if standing := said.get("standing"):
+        known["standing"] = Standing(standing["at"], standing["uptime_s"], tuple(standing["working"]))
+    return Facts(**known)
 
 
 @contextlib.contextmanager

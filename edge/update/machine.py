@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal, Protocol
 
 from edge.update.disk import GONE, Disk
@@ -42,6 +42,15 @@ class State:
     detail: str = ""
 
 
+def _read(text: bytes) -> State:
+    """Return a state as it was written, by whichever version: a later one may know more of an update.
+
+    Raises ValueError, TypeError, AttributeError.
+    """
+    known = {each.name for each in fields(State)}
+    return State(**{name: value for name, value in json.loads(text).items() if name in known})
+
+
 class Hands(Protocol):
     """What is done as the service's user, in its folders. Both may be called again, and raise OSError."""
 
@@ -64,10 +73,10 @@ class Machine:
         """Return the update under way."""
         path = self._places.state
         try:
-            return State(**json.loads(path.read_bytes()))
+            return _read(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             # It was written whole: something else has damaged it. What is in force stays in force.
             log.error("%s cannot be read, and is set aside: %s", path, error)
             self._disk.move(path, path.with_name("state.json.damaged"))
@@ -114,21 +123,19 @@ class Machine:
         """
         state = self.state()
         back = None
-        match state.phase if state else None:
-            case "unpacking":
-                assert state is not None
+        match state:
+            case None:
+                pass
+            case State(phase="unpacking"):
                 self.drop(state)
-            case "trial":
-                assert state is not None
-                self.undo(state, reason)
-                back = state.old
-            case "undoing":
-                assert state is not None
+            case State(phase="confirmed"):
+                self._finish(state)
+            case State(phase="undoing"):
                 self._go_back(state)
                 back = state.old
-            case "confirmed":
-                assert state is not None
-                self._finish(state)
+            case _:  # on trial, or in a phase that a later version has: what is not confirmed goes back
+                self.undo(state, reason)
+                back = state.old
         self._sweep()
         self._say_what_is_unsaid()
         return self._last_resort() or back
@@ -179,9 +186,9 @@ class Machine:
     def _say_what_is_unsaid(self) -> None:
         for kept in self._places.state_dir.glob("unsaid-*.json"):
             try:
-                state = State(**json.loads(kept.read_bytes()))
+                state = _read(kept.read_bytes())
                 self._hands.note(state, state.reason, state.detail)
-            except (OSError, ValueError, TypeError) as error:
+            except (OSError, ValueError, TypeError, AttributeError) as error:
                 log.warning("%s: %s", kept, error)
             else:
                 self._disk.forget(kept)

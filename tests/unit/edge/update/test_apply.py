@@ -211,6 +211,17 @@ def test_refused_while_it_is_unpacked_and_the_versions_there_stay(box, made, mon
     assert box.service.calls == []
 
 
+def test_a_later_version_may_say_more_than_this_one_knows(box, made):
+    path = box.package("2.0")
+    facts = box.root / "tree-2.0/opt/jaitf-edge/versions/2.0/facts.json"
+    standing = {"at": "10:00", "uptime_s": 1.0, "working": [], "mood": "good"}
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"colour": "blue", "standing": standing}))
+    subprocess.run(["dpkg-deb", "-Znone", "--build", box.root / "tree-2.0", path], check=True, capture_output=True)
+    package.sign(path, box.pem)
+    package.take(path, box.places.package)
+    assert made().outcome == "done"
+
+
 def test_an_older_version_that_reads_the_ledger_may_be_asked_for(box, made):
     incoming(box, "0.9")
     assert made(older=True).outcome == "done"

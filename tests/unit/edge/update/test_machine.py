@@ -246,3 +246,14 @@ def test_what_the_ledger_cannot_be_told_is_told_later_and_holds_nothing_up(tmp_p
     (tmp_path / "note-u1-done").unlink()
     rig.machine.recover("x")
     assert not (tmp_path / "note-u1-done").exists()  # once is enough
+
+
+def test_what_a_later_version_noted_down_is_undone_too(tmp_path):
+    """The copy that recovers comes with the package; the note is written by whichever version makes the update."""
+    rig = Rig(tmp_path)
+    rig._lay(rig.places.versions / NEW)
+    Disk().link(rig.places.current, f"versions/{NEW}")
+    told = {"id": "u1", "phase": "probation", "old": OLD, "new": NEW, "made": True, "by": "root", "more": [1]}
+    rig.places.state.write_text(json.dumps(told))
+    assert rig.machine.recover("the power went") == OLD
+    assert (rig.in_force, rig.machine.state()) == (OLD, None)
