@@ -263,3 +263,17 @@ def test_no_document_number_is_said() -> None:
         one for word in done.said if "reading" in word for one in word["reading"]["identities"]
     ]
     assert "L898902C3" not in str(done.said)
+
+
+def test_a_recording_that_was_cut_by_hand_from_an_open_on_is_played() -> None:
+    done = replayed(
+        "scale",
+        {"url": "tcp://192.0.2.1:1", "confirm": 1, "poll_ms": 100},
+        event(5000, K.OPEN, connection=7),
+        event(5000.1, K.OUT, b"I4\r\n", connection=7),
+        event(5000.2, K.IN, b'I4 A "B021"\r\n', connection=7),
+        event(5000.3, K.OUT, b"SI\r\n", connection=7),
+        event(5000.4, K.IN, b"S S      12.35 kg\r\n", connection=7),
+    )
+    assert [word["reading"]["values"]["weight_kg"] for word in observations(list(done.said))] == [12.35]
+    assert not done.differences
