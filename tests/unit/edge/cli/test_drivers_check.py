@@ -14,6 +14,7 @@ from simulators.conformance.llrp import CASES
 
 LLRP = registry.available()["llrp"]
 SHORT = {name: TRIALS[name] for name in ("exchange", "garbage", "probe")}
+NONE = ()
 DOUBTED = (replace(CASES[0], good=lambda _: False, possible=lambda _: True),)
 
 
@@ -70,9 +71,10 @@ def test_what_a_driver_raises_of_its_own_is_told_as_its_fault(cli, short, monkey
     assert ran.out.endswith("llrp: no grade, 0 of 3 trials stood\n")
 
 
-def test_no_case_is_no_grade(cli):
-    ran = cli("drivers", "check", "folder")
-    assert ran.status == 1 and ran.out.startswith("folder: no grade: nobody has written a case")
+def test_no_case_is_no_grade(cli, point):
+    point("NONE")
+    ran = cli("drivers", "check", "llrp")
+    assert ran.status == 1 and ran.out.startswith("llrp: no grade: nobody has written a case")
 
 
 def test_an_entry_point_that_leads_elsewhere(cli, point):
