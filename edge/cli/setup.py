@@ -69,6 +69,7 @@ def setup(
     from edge.config.load import find as find_folder
 
     where = find_folder(folder)
+    _usable(where)
     values: dict[tuple[str, str], Any] = {
         ("appliance", "site"): site,
         ("appliance", "lane"): lane,
@@ -94,6 +95,22 @@ def setup(
 
     if not run(where, given, tuple(device or ()), tuple(find or ())):
         raise typer.Exit(1)
+
+
+def _usable(folder: Path) -> None:
+    """Raise what would else be found out after the last question: no right to write, a file that cannot be used."""
+    import os
+
+    from edge.config.load import examine
+    from edge.config.problems import ConfigProblems
+
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{folder}: no permission to write in {there}: run it with sudo, or give another DIR")
+    if (folder / "edge.toml").exists():
+        wrong = [problem for problem in examine(folder).errors if problem.file == folder / "edge.toml"]
+        if wrong:
+            raise ConfigProblems(wrong)
 
 
 def _with_port(url: str) -> str:

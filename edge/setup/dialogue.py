@@ -18,6 +18,7 @@ from edge.setup.desk import Desk
 from edge.setup.terminal import Terminal
 from edge.setup.wanted import parse
 
+_SHOWN = 12
 _ASKED = {"site": "airport or post office", "lane": "screening lane", "id": "this appliance, unique in the site"}
 
 
@@ -209,6 +210,8 @@ def _somewhere(term: Terminal, desk: Desk) -> None:
         return None
 
     term.say("  Such as 10.0.0.5, 10.0.0.5:502, /dev/ttyUSB0 or /srv/scanner-export")
+    if seen := known.neighbours():
+        term.say(f"  Seen on the network: {', '.join(seen[:_SHOWN])}")
     _look(term, desk, place_of(term.text("Where", "", wrong)))
 
 

@@ -21,6 +21,8 @@ BROKER_PORTS = (1883, 8883)
 DATA_DIR = Path("/var/lib/jaitf-edge")
 #: Where TLS files are looked for: the configuration's folder, what is in it for them, and the usual place beside it.
 TLS_FOLDERS = ("", "tls", "certs", "/etc/jaitf-edge/tls")
+#: ATF_COM (linux/if_arp.h): the entry has a hardware address, so somebody answered.
+_COMPLETE = 0x2
 _HOSTNAME = re.compile(r"(?P<site>[a-z0-9]{3,4})-(?P<lane>[a-z0-9-]+)-(?P<id>edge-?\d+)")
 
 
@@ -38,6 +40,15 @@ def table(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
+
+
+def neighbours(arp: Path = Path("/proc/net/arp")) -> list[str]:
+    """Return the IPv4 addresses that answered this machine lately, as the kernel remembers them (proc(5))."""
+    try:
+        rows = [row.split() for row in arp.read_text().splitlines()[1:]]
+    except OSError:
+        return []
+    return [row[0] for row in rows if len(row) > 3 and int(row[2], 16) & _COMPLETE]
 
 
 def names(hostname: str) -> dict[str, str]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from simulators.tagreader.model import Gate, Heard
 from simulators.uart import heard, speed_of
 
+#: A command of which no more comes for so long is none.
+BROKEN_OFF_S = 0.1
 #: Takes what came so far and the tags in view; returns how many bytes were used up, and the answer.
 Answerer = Callable[[bytes, list[Heard]], tuple[int, bytes]]
 
@@ -99,6 +101,7 @@ class Module:
     _server: asyncio.Server | None = None
     _master: int = -1
     _buffer: bytes = b""
+    _came_at: float = float("-inf")
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Begin to serve and return the TCP port, or 0 for a pseudo-terminal. Raises OSError."""
@@ -133,7 +136,11 @@ class Module:
             await server.wait_closed()
 
     def reply(self, data: bytes) -> bytes:
-        """Take bytes and return what the module sends for them."""
+        """Take bytes and return what the module sends for them; what broke off is forgotten, as real ones do."""
+        came_at = self.now()
+        if came_at - self._came_at > BROKEN_OFF_S:
+            self._buffer = b""
+        self._came_at = came_at
         self._buffer += data
         sent = b""
         while True:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ import pytest
 from drivers import mends
 from drivers.contract import DeviceState, Energy, Scan
 from drivers.errors import LinkError, LinkTimeout
+from drivers.finding import Found, Kind, Place
+from drivers.screen import find
 from drivers.screen.driver import ScreenDriver
 from drivers.screen.settings import ScreenSettings
 from simulators.screen.rtsp import RtspServer
@@ -211,6 +214,9 @@ async def test_what_cannot_work_is_said_with_its_code(tmp_path: Path):
         report = await screen.driver().probe(DEADLINE_S)
         assert report.ok, report
         assert report.identity == {"picture": "640 x 360"}
+        place = Place(Kind.HOST, "127.0.0.1", urlsplit(screen.url).port)
+        found = [await attempt.ask(DEADLINE_S) for attempt in find.attempts(place)]
+        assert [dict(one.settings) for one in found if isinstance(one, Found)] == [{"url": screen.url}]
     gone = await screen.driver().probe(DEADLINE_S)
     assert not gone.ok
     assert gone.code == "link-lost"

@@ -58,6 +58,19 @@ def test_a_device_that_does_not_answer_is_told_and_not_written(cli, tmp_path, br
     assert "it did not answer then" in device.file.read_text()
 
 
+def test_a_file_that_cannot_be_used_is_said_before_anything_is_asked(cli, tmp_path):
+    (tmp_path / "edge.toml").write_text('[appliance]\nsite = "lfw"\nlanes = "t1"\n')
+    ran = cli("setup", tmp_path, "--yes")
+    assert ran.status == 2
+    assert "edge.toml:3: appliance.lanes: unknown key (did you mean lane?)" in ran.err
+
+
+def test_no_right_to_write_is_said_before_anything_is_asked(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    ran = cli("setup", tmp_path / "config", "--yes")
+    assert (ran.status, "run it with sudo" in ran.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

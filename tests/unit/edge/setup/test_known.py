@@ -38,6 +38,14 @@ def test_a_broker_on_this_machine_is_found(monkeypatch):
         assert known.brokers() == [f"mqtt://127.0.0.1:{port}"]
 
 
+def test_neighbours_are_who_answered(tmp_path):
+    head = "IP address       HW type     Flags       HW address            Mask     Device\n"
+    rows = "10.0.0.5 0x1 0x2 aa:bb:cc:dd:ee:ff * eth0\n10.0.0.6 0x1 0x0 00:00:00:00:00:00 * eth0\n"
+    (tmp_path / "arp").write_text(head + rows)
+    assert known.neighbours(tmp_path / "arp") == ["10.0.0.5"]
+    assert known.neighbours(tmp_path / "none") == []
+
+
 def test_tls_files_are_known_by_what_is_in_them(tmp_path):
     def openssl(line):
         subprocess.run(f"openssl {line}", shell=True, cwd=tmp_path, check=True, capture_output=True)

@@ -1,0 +1,120 @@
+"""Devices are found where they are: on lines of any usual speed, behind addresses, in folders; scanners that call."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from drivers.dicos.find import Call, wait_for_call
+from drivers.dicos.settings import DicosSettings
+from drivers.finding import Found, Kind, Miss, Place
+from edge.finding import Step, search, summary
+from simulators.collar.cli import Collar
+from simulators.collar.model import Walk
+from simulators.modbus.model import Panel
+from simulators.modbus.wire import Faults, Server
+from simulators.scale.cli import Protocol, Scale
+from simulators.scale.model import Platform
+from simulators.tagreader.model import Gate
+from simulators.tagreader.module import Module, reader18
+from tests.background import serving
+from tests.peers import free_port
+from tests.protocol.test_dicos_reports import storescp
+
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(120)]
+
+
+def looked(place, driver=None):
+    """What a search finds, what it misses, and whether its bar only grew."""
+    events = list(search(place, driver))
+    done = [event.done for event in events if isinstance(event, Step)]
+    assert done == sorted(done) and all(0 <= share < 1 for share in done)
+    return [e for e in events if isinstance(e, Found)], [e for e in events if isinstance(e, Miss)]
+
+
+def rtu(path):
+    server = Server(Panel(), 3, Faults(), time.monotonic)
+
+    async def listen(host, port):
+        await server.listen_on(path)
+        return 0
+
+    server.listen = listen
+    return server
+
+
+@pytest.mark.parametrize(
+    ("make", "driver", "settings"),
+    [
+        (lambda path: Module(reader18, Gate(seed=1), path, 57_600), "uhf-serial", {"protocol": "reader18"}),
+        (lambda path: Collar(Walk(), 0.2, path, 9600), "nmea", {"url": "?baud=9600"}),
+        (lambda path: Scale(Protocol.TOLEDO, Platform(), path), "scale", {"protocol": "toledo"}),
+        (rtu, "modbus", {"unit": 3}),
+    ],
+    ids=["reader18", "collar", "toledo", "rtu"],
+)
+def test_on_a_serial_line(tmp_path, make, driver, settings):
+    with serving(lambda: make(tmp_path / "line")):
+        [found], _ = looked(Place(Kind.SERIAL, str(tmp_path / "line")), driver)
+    assert found.driver == driver
+    for key, value in settings.items():
+        assert found.settings[key] == value if key != "url" else found.settings[key].endswith(value)
+
+
+def test_every_driver_looks_and_one_finds(tmp_path):
+    with serving(lambda: Module(reader18, Gate(seed=1), tmp_path / "line", 57_600)):
+        [found], _ = looked(Place(Kind.SERIAL, str(tmp_path / "line")))
+    assert (found.driver, found.settings["protocol"]) == ("uhf-serial", "reader18")
+
+
+def test_a_port_that_is_not_there_ends_the_search_at_once(tmp_path):
+    place = Place(Kind.SERIAL, str(tmp_path / "ttyUSB9"))
+    found, misses = looked(place)
+    assert (found, len(misses), summary(place, misses).code) == ([], 1, "link-lost")
+
+
+def test_a_dicom_machine_of_a_stranger(tmp_path):
+    port = free_port()
+    with storescp(tmp_path / "inbox", port):
+        deadline = time.monotonic() + 30
+        while True:
+            found, misses = looked(Place(Kind.HOST, "127.0.0.1", port), "dicos")
+            if found or time.monotonic() > deadline:
+                break
+    assert [one.driver for one in found] == ["dicos"], misses
+
+
+def test_nothing_listens():
+    place = Place(Kind.HOST, "127.0.0.1", free_port())
+    found, misses = looked(place, "llrp")
+    assert (found, summary(place, misses).code) == ([], "link-lost")
+
+
+def test_an_export_folder(tmp_path):
+    import cv2
+
+    place = Place(Kind.FOLDER, str(tmp_path))
+    assert looked(place)[0] == []
+    cv2.imwrite(str(tmp_path / "bag.png"), np.full((60, 80), 200, np.uint8))
+    [found], _ = looked(place)
+    assert (found.driver, found.settings) == ("folder", {"path": str(tmp_path)})
+
+
+async def test_a_scanner_that_calls_is_named_and_what_it_calls_us():
+    port = free_port()
+    waiting = asyncio.create_task(wait_for_call(DicosSettings(listen=f"127.0.0.1:{port}"), 60))
+    call, ended = None, False
+    async with asyncio.timeout(60):
+        while not waiting.done():
+            command = ("echoscu", "-aet", "SCANNER1", "-aec", "ANYEDGE", "127.0.0.1", str(port))
+            echo = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+            ended |= await echo.wait() == 0
+            await asyncio.wait({waiting}, timeout=0.1)
+        call = await waiting
+    assert call == Call("SCANNER1", "ANYEDGE", "127.0.0.1", True)
+    assert ended
+
+
+async def test_nobody_calls():
+    assert await wait_for_call(DicosSettings(listen=f"127.0.0.1:{free_port()}"), 0.05) is None
