@@ -39,7 +39,7 @@ def rows(folder: Path, short: bool, say: Say) -> list[Row]:
         with ears, box.appliance(config) as process:
             ears.wait(is_up("xray-1"), 30)
             with Scanner(port) as scanner:
-                lane = _Lane(folder, scanner, ears)
+                lane = Lane(folder, scanner, ears)
                 alarming = [bag for bag in kinds if lane.hit_s(bag) is not None]
                 say(f"{count} scans of the {len(alarming)} bags that raise an alarm, and as many of the floor, in turn")
                 floor, took = Floor(alarming), list[float]()
@@ -69,7 +69,7 @@ def rows(folder: Path, short: bool, say: Say) -> list[Row]:
     ]
 
 
-class _Lane:
+class Lane:
     def __init__(self, folder: Path, scanner: Scanner, ears: Ears) -> None:
         self._file = folder / "scan.dcs"
         self._scanner = scanner
