@@ -75,7 +75,9 @@ class Showing:
             drawn = b""
             if scan.pictures and not is_of_person(scan):
                 try:
-                    drawn, said["rows"], said["columns"] = await asyncio.to_thread(picture, scan.pictures, said["view"])
+                    boxes = [t["box"] for t in said["threats"] if t["box"] and t["view"] == said["view"]]
+                    drawn, place = await asyncio.to_thread(picture, scan.pictures, said["view"], boxes)
+                    said["place"] = [round(value, 1) for value in place]
                 except ModelError as error:
                     log.debug("a scan is shown without its picture: %s", error)
                 except Exception:

@@ -48,15 +48,17 @@ def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int 
     return draw(pictures, judgement, max_bytes)
 
 
-def picture(pictures: Sequence[Picture], view: int, max_bytes: int = 65_536) -> tuple[bytes, int, int]:
-    """Return a view as a JPEG of at most `max_bytes` bytes, with nothing drawn in, and its rows and columns.
+def picture(
+    pictures: Sequence[Picture], view: int, boxes: Sequence[tuple[float, float, float, float]], max_bytes: int = 65_536
+) -> tuple[bytes, tuple[float, float, float, float]]:
+    """Return a view, cut to the item and to `boxes`, as a JPEG of at most `max_bytes` bytes with nothing drawn in.
 
-    Rows and columns are the picture's own, in which boxes are; the JPEG has fewer. Raises ModelError where there is no
-    such view or it cannot be read.
+    With it comes where that part lies: x, y, width and height in the picture's own pixels, as boxes are. Raises
+    ModelError where there is no such view or it cannot be read.
     """
     from inference.draw import plain
 
-    return plain(pictures, view, max_bytes)
+    return plain(pictures, view, boxes, max_bytes)
 
 
 def __getattr__(name: str) -> object:

@@ -14,6 +14,9 @@ from inference.judgement import Found, Judgement
 from inference.look import Look, Shown, look_at, views
 from inference.normalise import Plane, bag_region
 
+Box = tuple[float, float, float, float]
+"""x, y, width and height in the pixels of the picture as the device gave it."""
+
 THUMBNAIL_SIDE = 720
 _QUALITIES = (88, 78, 66, 52, 38, 25)
 _SMALLEST_SIDE = 96
@@ -27,15 +30,15 @@ def thumbnail(pictures: Sequence[Picture], judgement: Judgement, max_bytes: int)
     return _small(_draw(_decisive(pictures, judgement), judgement, THUMBNAIL_SIDE, close=True), max_bytes)
 
 
-def plain(pictures: Sequence[Picture], view: int, max_bytes: int) -> tuple[bytes, int, int]:
+def plain(pictures: Sequence[Picture], view: int, boxes: Sequence[Box], max_bytes: int) -> tuple[bytes, Box]:
     """Draw a view without findings; see `inference.picture`."""
     look = _look_of(pictures, view)
-    shown = _rendered(look)
-    factor = min(1.0, THUMBNAIL_SIDE / max(look.rows, look.columns))
-    size = (max(1, round(look.columns * factor)), max(1, round(look.rows * factor)))
-    shrinks = size[0] < shown.shape[1]
-    drawn = cv2.resize(shown, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    return _small(np.asarray(drawn, np.uint8), max_bytes), look.rows, look.columns
+    part, place = _around(_rendered(look), look, boxes)
+    factor = min(THUMBNAIL_SIDE / max(place[2:]), 3.0)
+    size = (max(1, round(place[2] * factor)), max(1, round(place[3] * factor)))
+    shrinks = size[0] < part.shape[1]
+    drawn = cv2.resize(part, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return _small(np.asarray(drawn, np.uint8), max_bytes), place
 
 
 def _small(drawn: Shown, max_bytes: int) -> bytes:
@@ -98,16 +101,21 @@ def _draw(look: Look, judgement: Judgement, side: int, *, close: bool) -> Shown:
 
 def _closer(shown: Shown, look: Look, own: list[Found]) -> tuple[Shown, Look, list[Found]]:
     """Cut look and picture to the item and all findings; the findings move along."""
+    part, (left, top, width, height) = _around(shown, look, [finding.box for finding in own])
+    moved = [replace(f, box=(f.box[0] - left, f.box[1] - top, f.box[2], f.box[3])) for f in own]
+    return part, replace(look, rows=max(1, round(height)), columns=max(1, round(width))), moved
+
+
+def _around(shown: Shown, look: Look, boxes: Sequence[Box]) -> tuple[Shown, Box]:
+    """Return the part of a picture that has the item and all boxes, and where it lies in the picture's pixels."""
     left, top, right, bottom = bag_region(look.transmission)
     fx, fy = look.columns / shown.shape[1], look.rows / shown.shape[0]
-    for x, y, width, height in (finding.box for finding in own):
+    for x, y, width, height in boxes:
         left, top = min(left, int(x / fx)), min(top, int(y / fy))
         right, bottom = max(right, round((x + width) / fx)), max(bottom, round((y + height) / fy))
     left, top = max(left, 0), max(top, 0)
     part = shown[top:bottom, left:right]
-    moved = [replace(f, box=(f.box[0] - left * fx, f.box[1] - top * fy, f.box[2], f.box[3])) for f in own]
-    rows, columns = max(1, round(part.shape[0] * fy)), max(1, round(part.shape[1] * fx))
-    return part, replace(look, rows=rows, columns=columns), moved
+    return part, (left * fx, top * fy, part.shape[1] * fx, part.shape[0] * fy)
 
 
 def _rendered(look: Look) -> Shown:

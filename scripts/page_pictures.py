@@ -43,12 +43,16 @@ def _look(url: str) -> None:
         for name, options in PICTURES.items():
             page = chromium.new_page(**options)
             page.goto(url)
-            page.locator("#scan .decision.alarm").wait_for(timeout=SCAN_S)
-            page.locator("#threshold").fill(TRIED)
-            page.locator("#threshold").blur()
-            page.evaluate("scrollTo(0, 0)")
-            page.wait_for_timeout(500)
-            page.screenshot(path=ROOT / "docs" / name, animations="disabled", full_page=name == "page.png")
+            alarm = page.locator("#scan .decision.alarm")
+            while True:  # until it shows what was found, and not the bag behind
+                alarm.wait_for(timeout=SCAN_S)
+                page.locator("#threshold").fill(TRIED)
+                page.locator("#threshold").blur()
+                page.evaluate("scrollTo(0, 0)")
+                page.screenshot(path=ROOT / "docs" / name, animations="disabled", full_page=name == "page.png")
+                if alarm.is_visible() and page.locator("#scan rect.box:not(.faint)").count():
+                    break
+                page.wait_for_timeout(250)
             page.close()
         chromium.close()
 

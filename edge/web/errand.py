@@ -122,14 +122,14 @@ def _package(data_dir: str, hit_id: str, who: str) -> tuple[dict[str, Any], byte
     return {"files": len(manifest["files"]), "bytes": len(package)}, package
 
 
-def _picture(place: str, hit_id: str, who: str) -> tuple[dict[str, Any], bytes]:
+def _picture(folder: str, hit_id: str, who: str) -> tuple[dict[str, Any], bytes]:
     """Return the view that a hit was found in, out of its evidence, noted as seen. Of persons there is none."""
     from drivers.folder import codec
     from edge.evidence.rows import revisions
     from edge.ledger.inbox import Visit, leave
     from inference import picture
 
-    data_dir = Path(place)
+    data_dir = Path(folder)
     row, clock = revisions(data_dir, hit_id)[-1], SystemClock()
     data = json.loads(row.payload)["data"]
     if data["item"].get("type") == "PERSON":
@@ -146,9 +146,10 @@ def _picture(place: str, hit_id: str, who: str) -> tuple[dict[str, Any], bytes]:
     if not scan.pictures or scan.item.type == "PERSON":
         raise StoreError("there is no picture in it")
     view = next((threat.get("view", 0) for threat in data["threats"] if threat.get("box")), scan.pictures[0].view)
-    jpeg, rows, columns = picture(scan.pictures, view, PICTURE_BYTES)
+    boxes = [threat["box"] for threat in data["threats"] if threat.get("box") and threat.get("view", 0) == view]
+    jpeg, place = picture(scan.pictures, view, boxes, PICTURE_BYTES)
     leave(data_dir, Visit(kind="view", at=clock.now().rfc3339(), by=who, hit_id=hit_id, about={"view": view}))
-    return {"rows": rows, "columns": columns, "view": view}, jpeg
+    return {"place": " ".join(f"{value:.1f}" for value in place), "view": view}, jpeg
 
 
 def _diagnostics(config: str) -> tuple[dict[str, Any], bytes]:

@@ -74,9 +74,9 @@ async function picture(place, hit) {
   put(place, h("p", {}, t("picture.coming")));
   const answer = await fetch(`/api/hits/${hit.hit_id}/picture.jpg`);
   if (!answer.ok) { put(place, h("p", {}, (await answer.json()).detail)); return; }
-  const [rows, columns, view] = ["X-Rows", "X-Columns", "X-View"].map((name) => Number(answer.headers.get(name)));
+  const where = answer.headers.get("X-Place").split(" ").map(Number), view = Number(answer.headers.get("X-View"));
   // Fetched once and drawn, not named in an image: each fetch is somebody who saw evidence.
-  put(place, shot(await createImageBitmap(await answer.blob()), rows, columns, hit.threats, view));
+  put(place, shot(await createImageBitmap(await answer.blob()), where, hit.threats, view));
 }
 
 async function open(hitId) {

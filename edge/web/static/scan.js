@@ -12,17 +12,18 @@ let found = {}; // by device: [score, whether there was a find] of searched hits
 
 export const alarms = (scores, threshold) => scores.reduce((count, each) => count + (each >= threshold), 0);
 
-// A picture, by its address or as a bitmap, with boxes in its own pixels; what lies below a threshold that is tried is
-// dashed.
-export function shot(picture, rows, columns, threats, view, threshold = 0, peak = null) {
+// The part at `place` of a scanner's picture, by its address or as a bitmap, with boxes in the scanner's pixels; what
+// lies below a threshold that is tried is dashed.
+export function shot(picture, place, threats, view, threshold = 0, peak = null) {
+  const [left, top, columns, rows] = place;
   const boxes = threats.filter((each) => each.box && (each.view ?? 0) === view), drawn = picture instanceof ImageBitmap;
-  const svg = s("svg", { class: "shot", preserveAspectRatio: drawn ? "none" : null, viewBox: `0 0 ${columns} ${rows}`, role: "img", "aria-label": t("shot", { n: boxes.length, labels: boxes.map((each) => each.label).join(", ") || "–" }) },
-    drawn ? null : s("image", { href: picture, width: columns, height: rows, preserveAspectRatio: "none" }));
+  const svg = s("svg", { class: "shot", preserveAspectRatio: drawn ? "none" : null, viewBox: place.join(" "), role: "img", "aria-label": t("shot", { n: boxes.length, labels: boxes.map((each) => each.label).join(", ") || "–" }) },
+    drawn ? null : s("image", { href: picture, x: left, y: top, width: columns, height: rows, preserveAspectRatio: "none" }));
   for (const each of boxes) {
-    const [x, y, width, height] = each.box, pad = Math.max(rows, columns) / 150, place = { x: x - pad, y: y - pad, width: width + 2 * pad, height: height + 2 * pad };
+    const [x, y, width, height] = each.box, pad = Math.max(rows, columns) / 150, edges = { x: x - pad, y: y - pad, width: width + 2 * pad, height: height + 2 * pad };
     const faint = each.score !== null && each.score < threshold;
-    if (!faint) svg.append(s("rect", { class: "under", ...place }));
-    svg.append(s("rect", { class: faint ? "box faint" : "box", ...place }, s("title", {}, `${each.label} ${score(each.score)}`)));
+    if (!faint) svg.append(s("rect", { class: "under", ...edges }));
+    svg.append(s("rect", { class: faint ? "box faint" : "box", ...edges }, s("title", {}, `${each.label} ${score(each.score)}`)));
   }
   if (drawn) {
     const canvas = h("canvas", { width: picture.width, height: picture.height });
@@ -41,7 +42,7 @@ function drawScan() {
   const scan = live.scans[device];
   if (!scan) { put($("scan"), h("p", { class: "nothing" }, t("scan.none"))); return; }
   const threshold = tried[device] ?? scan.threshold ?? 0;
-  const picture = scan.picture && scan.rows ? shot(`/api/scans/${scan.number}.jpg`, scan.rows, scan.columns, scan.threats, scan.view, threshold, scan.peak) : h("p", { class: "nothing" }, t(scan.person ? "scan.person" : "scan.no-picture"));
+  const picture = scan.picture && scan.place ? shot(`/api/scans/${scan.number}.jpg`, scan.place, scan.threats, scan.view, threshold, scan.peak) : h("p", { class: "nothing" }, t(scan.person ? "scan.person" : "scan.no-picture"));
   put($("scan"), picture, h("figcaption", { class: "said" }, h("span", { class: `decision ${scan.decision}` }, word("decision", scan.decision)),
     scan.score === null ? null : h("span", {}, t("scan.score", { score: score(scan.score), threshold: score(scan.threshold) })),
     h("span", { class: "dim" }, time(scan.at), scan.ms ? ` · ${number(scan.ms)} ms` : ""), scan.reason ? h("span", {}, scan.reason) : null, scan.threats.length ? threatList(scan.threats) : null));

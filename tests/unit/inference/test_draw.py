@@ -97,3 +97,18 @@ def test_a_colour_picture_keeps_its_colours():
     values[30:70, 40:100] = (240, 150, 40)
     shown = overlay([grey_picture(values)], judgement(), 160)
     assert shown[50, 70] == pytest.approx((240, 150, 40), abs=3)
+
+
+def test_a_bare_picture_has_the_item_and_every_box_and_says_where_it_lies():
+    values = np.full((1000, 1000), 60_000, np.uint16)
+    values[400:600, 400:600] = 30_000
+    values[500:520, 440:480] = 500
+    data, (x, y, width, height) = inference.picture([grey_picture(values)], 0, [(700.0, 420.0, 50.0, 60.0)])
+    assert len(data) <= 65_536 and not red(decoded(data)).any()
+    assert 360 <= x <= 400 and 360 <= y <= 400 and abs(x + width - 750) <= 4 and 600 <= y + height <= 640
+    shown = decoded(data)
+    factor = shown.shape[1] / width
+    ys, xs = np.nonzero(shown.max(axis=2) < 60)
+    assert abs(xs.min() / factor + x - 440) < 4 and abs(ys.max() / factor + y - 520) < 4
+    with pytest.raises(ModelError):
+        inference.picture([grey_picture(values)], 3, [])
