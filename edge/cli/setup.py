@@ -41,6 +41,8 @@ def setup(
     ca_file: Annotated[Path | None, typer.Option(help="Certificates that may vouch for the broker (PEM).")] = None,
     cert_file: Annotated[Path | None, typer.Option(help="This appliance's certificate (PEM).")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    username: Annotated[str | None, typer.Option(help="For a broker that asks for one.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File with the password, for the broker.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow mqtt:// beyond this machine.")] = False,
     find: Annotated[
         list[str] | None,
@@ -80,6 +82,8 @@ def setup(
         ("console", "ca_file"): ca_file and str(ca_file.absolute()),
         ("console", "cert_file"): cert_file and str(cert_file.absolute()),
         ("console", "key_file"): key_file and str(key_file.absolute()),
+        ("console", "username"): username,
+        ("console", "password_file"): password_file and str(password_file.absolute()),
         ("console", "insecure"): insecure or None,
     }
     given = {key: value for key, value in values.items() if value is not None}

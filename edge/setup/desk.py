@@ -98,6 +98,19 @@ class Desk:
             raise StoreError(f"{error.filename or path}: {error.strerror}") from error
         self.written.append(path)
 
+    def secret(self, name: str, text: str) -> Path:
+        """Write a secret to a file that only this user can read, and return its path. Raises StoreError."""
+        path = self.folder / name
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
+        self.written.append(path)
+        return path
+
     def problems(self, changed: Mapping[Path, str], about: Path) -> list[Problem]:
         """Return the errors of one file that the configuration would have with these changes."""
         with tempfile.TemporaryDirectory(prefix="jaitf-edge-setup-") as scratch:

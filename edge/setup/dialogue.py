@@ -19,6 +19,7 @@ from edge.setup.terminal import Terminal
 from edge.setup.wanted import parse
 
 _SHOWN = 12
+_PASSWORD_FILE = "console.password"
 _ASKED = {"site": "airport or post office", "lane": "screening lane", "id": "this appliance, unique in the site"}
 
 
@@ -50,15 +51,16 @@ def run(folder: Path, given: dict[tuple[str, str], Any], wanted: tuple[str, ...]
 
 
 def lane(term: Terminal, desk: Desk, given: dict[tuple[str, str], Any]) -> None:
-    """Name the lane, unless a configuration has named it."""
+    """Name the lane, unless a configuration or flags have named it."""
     term.heading("1 of 3  The lane")
     there = known.existing(desk.folder).get("appliance", {})
     values = known.lane(desk.folder) | {key: value for (table, key), value in given.items() if table == "appliance"}
-    complete = all(key in there for key in _ASKED)
+    told = all(("appliance", key) in given for key in _ASKED)
+    complete = told or all(key in there for key in _ASKED)
     if complete:
         stream = values.get("stream", "passenger")
         term.well(f"site {values['site']}, lane {values['lane']}, appliance {values['id']}, {stream}")
-    if not complete or not term.confirm("Keep these names?"):
+    if not complete or not (told or term.confirm("Keep these names?")):
         for key, what in _ASKED.items():
             values[key] = term.text(f"{key} ({what})", str(values.get(key, "")), _bad_name)
         streams = [(word, word) for word in ("passenger", "cargo", "post")]
@@ -86,12 +88,15 @@ def console(term: Terminal, desk: Desk, given: dict[tuple[str, str], Any]) -> No
         _secured(term, desk, said)
         if _tested(term, desk, said):
             break
-        on = ("on", "go on all the same: hits wait on the disk")
-        way = term.choose("What now?", [("again", "try again"), ("other", "another address"), on])
+        ways = [("again", "try again"), ("other", "another address"), ("user", "it wants a user name and a password")]
+        way = term.choose("What now?", [*ways, ("on", "go on all the same: hits wait on the disk")])
         if way == "on":
             break
         if way == "other":
             said["url"] = _typed_broker(term, str(said["url"]))
+        if way == "user":
+            said["username"] = term.text("User name", str(said.get("username", given["appliance", "id"])), _empty)
+            said["password_file"] = desk.secret(_PASSWORD_FILE, term.secret("Password")).name
     before = len(desk.written)
     desk.edge(given | {("console", key): value for key, value in said.items()})
     if len(desk.written) > before:
@@ -107,6 +112,10 @@ def _broker(term: Terminal) -> str:
 
 def _typed_broker(term: Terminal, before: str) -> str:
     return term.text("Address of the console's broker, as you were given it", before, _bad_url)
+
+
+def _empty(text: str) -> str | None:
+    return None if text else "a name"
 
 
 def _bad_url(text: str) -> str | None:

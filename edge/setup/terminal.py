@@ -103,6 +103,10 @@ class Terminal:
             self.fault(problem)
             default = typed
 
+    def secret(self, question: str) -> str:
+        """Return what was typed, which is not shown."""
+        return str(prompt(FormattedText([("class:question", f"{question}: ")]), is_password=True, style=_STYLE))
+
     def watched(self, question: str, shown: Callable[[], list[str]]) -> None:
         """Wait for Enter while lines below say what is seen meanwhile."""
         prompt(

@@ -78,6 +78,31 @@ def test_from_nothing_to_a_lane_with_a_device(tmp_path, broker, reader):
     assert (device.name, device.settings.url) == ("gate-1", f"serial://{reader}?baud=57600")
 
 
+def test_a_broker_that_wants_a_password(tmp_path, start_broker):
+    subprocess.run(["mosquitto_passwd", "-b", "-c", tmp_path / "users", "edge-01", "s3cret word"], check=True)
+    broker = start_broker(f"allow_anonymous false\npassword_file {tmp_path / 'users'}")
+    folder = tmp_path / "config"
+    given = ("--site", "lfw", "--lane", "t1-l3", "--id", "edge-01", "--data-dir", tmp_path / "data")
+    with running("setup", folder, *given, "--broker", broker.url) as term:
+        term.until("ok site lfw, lane t1-l3, appliance edge-01")
+        term.until("the broker refuses: Not authorized", "What now?", "4. go on")
+        term.keys("3", ENTER)
+        term.until("User name: edge-01")
+        term.keys(ENTER)
+        term.until("Password:")
+        term.keys("s3cret word", ENTER)
+        term.until("connected, MQTT 5", "4. that is all")
+        assert "s3cret" not in term.text
+        term.keys("4", ENTER)
+        term.until("Check the whole box now?")
+        term.keys("n")
+        assert term.ended() == 0
+    secret = folder / "console.password"
+    assert (secret.read_text(), secret.stat().st_mode & 0o777) == ("s3cret word\n", 0o600)
+    assert "s3cret" not in (folder / "edge.toml").read_text()
+    assert load(folder).console.username == "edge-01"
+
+
 def test_an_unknown_modbus_device_is_surveyed_into_a_profile(tmp_path, broker, panel):
     where, trip = panel
     folder = tmp_path / "config"
