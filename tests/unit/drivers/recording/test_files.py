@@ -33,7 +33,8 @@ def recorded(folder: Path, files: dict[str, bytes], count: int) -> tuple[list[Sa
                 (folder / "export" / name).write_bytes(data)
 
     def end() -> None:
-        while (folder / "a.wire").read_bytes().count(b'"e":"file"') < count:
+        due = time.monotonic() + 20
+        while (folder / "a.wire").read_bytes().count(b'"e":"file"') < count and time.monotonic() < due:
             time.sleep(0.05)
         keeping.stop()
 

@@ -44,7 +44,7 @@ def lane(cli, tmp_path, portal):
 
 def test_a_device_is_recorded_replayed_and_made_a_case(cli, lane, tmp_path):
     wire = tmp_path / "portal-1.wire"
-    ran = cli("record", "portal-1", "--out", wire, "--seconds", 1, "--config", lane)
+    ran = cli("record", "portal-1", "--out", wire, "--seconds", 2, "--config", lane)
     assert ran.status == 0, ran.err
     assert "2 observations" in ran.out
     assert "judged by nobody" in ran.err
