@@ -16,6 +16,8 @@ from pathlib import Path
 from drivers import registry
 from drivers.clock import SystemClock
 from drivers.contract import DriverInfo, Observation, Outcome, Scan, Settings
+from drivers.errors import LinkError, LinkTimeout
+from drivers.links.serial import open_stream
 from drivers.links.tap import TAP
 from drivers.recording import associations, datagrams, files
 from drivers.recording.heard import Hearing, LoopClock, Said, running
@@ -27,6 +29,7 @@ from drivers.recording.wires import Way, wire_of, without_tls
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: How often a recording looks whether its file is full.
 _LOOK_S = 0.2
+_OPEN_S, _READ_BYTES = 5.0, 4096
 #: What a replay may take beyond the recording, in its own time, before it is ended.
 _BEYOND_S = 600.0
 #: After the end, so that what the last bytes gave is out: else who is first, they or the end, would be a race.
@@ -55,6 +58,41 @@ def record(
             runner.run(_record(info, settings, wire.way, tape, seconds, tell))
     finally:
         tape.close()
+
+
+def listen(url: str, tape: Tape, seconds: float | None, tell: Callable[[Said], None]) -> None:
+    """Keep what comes over a serial or TCP line that no driver reads yet; nothing is said to the device.
+
+    Ends as `record` does, or when the line is lost. Raises LinkError where it cannot be opened, ValueError for a URL
+    that is none.
+    """
+    try:
+        with asyncio.Runner(loop_factory=partial(RecordingLoop, tape)) as runner:
+            runner.run(_listen(url, tape, seconds, tell))
+    finally:
+        tape.close()
+
+
+async def _listen(url: str, tape: Tape, seconds: float | None, tell: Callable[[Said], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, tape.stop)
+    TAP.set(SerialTap(tape))
+    ends_s = loop.time() + seconds if seconds is not None else float("inf")
+    stream = await open_stream(url, _OPEN_S)
+    came = 0
+    try:
+        while not tape.over and loop.time() < ends_s:
+            try:
+                came += len(await stream.read(_READ_BYTES, _LOOK_S))
+            except LinkTimeout:
+                continue
+    except LinkError as error:
+        tell({"at_s": round(tape.now_ns / 1e9, 3), "state": "down", "code": error.code, "reason": str(error)})
+    finally:
+        tape.stop()
+        stream.close()
+        tell({"at_s": round(tape.now_ns / 1e9, 3), "bytes": came})
 
 
 async def _record(

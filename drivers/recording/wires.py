@@ -34,6 +34,7 @@ class Way(StrEnum):
 _WAYS = {"tcp": Way.LINK, "tls": Way.LINK, "serial": Way.LINK, "udp": Way.DATAGRAMS}
 #: ... and why the others are not, with what to do.
 _REFUSALS = {
+    "pictures": "what a picture of a third party's driver shows is not known here: it might be a person",
     "hid": "a keyboard's strokes are not recorded; set the reader to its serial mode (USB-COM) and record that",
     "rtsp": "a video stream is not recorded here: pictures of a whole screen may show more than bags; "
     "keep a clip at the encoder",
@@ -41,6 +42,8 @@ _REFUSALS = {
     "listen": "of what devices bring by themselves only DICOM associations are recorded",
     "tls:listen": "what goes by inside TLS is not seen from here; let the scanner store without it for the while",
 }
+#: Drivers that give pictures of which it is known that they show no person, or that are looked through.
+_LOOKED_THROUGH = frozenset(("dicos", "folder", "linescan", "screen"))
 _WARNINGS = {
     "dicos": "it holds pictures of what is in bags. An association that may show a person or tell of one is left out. "
     "Scanners are told to store again later: nothing is judged meanwhile",
@@ -69,6 +72,8 @@ def wire_of(info: DriverInfo, settings: Settings) -> Wire:
         kind = urlsplit(url).scheme
     else:
         kind = "listen" if getattr(settings, "listen", None) is not None else ""
+    if info.pictures and info.name not in _LOOKED_THROUGH:
+        kind = "pictures" if kind in _WAYS else kind
     if kind == "listen" and info.name == "dicos":
         if not getattr(settings, "tls", False):
             return Wire(Way.ASSOCIATIONS, _WARNINGS[info.name])

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edge.cli import output
 
+if TYPE_CHECKING:
+    from drivers.recording.tape import Tape
+
 app = typer.Typer()
 
 
-@app.command(epilog="Example: jaitf-edge record portal-1 --out portal-1.wire --seconds 60")
+@app.command(
+    epilog="Example: jaitf-edge record portal-1 --out portal-1.wire --seconds 60\n\n"
+    'Example: jaitf-edge record "serial:///dev/ttyUSB0?baud=9600" --out new.wire'
+)
 def record(
-    device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device of the configuration.")],
+    device: Annotated[
+        str, typer.Argument(metavar="DEVICE | URL", help="A device of the configuration; or a line, as it talks.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A new file, readable by you alone.")],
     config: output.ConfigOption = None,
     seconds: Annotated[
@@ -32,7 +40,12 @@ def record(
 
     The device's driver runs here meanwhile, and what it sees is judged by nobody: no hit comes of it. A device of a
     running appliance is busy; it has to be disabled there first.
+
+    Of a URL (serial:///dev/..., tcp://HOST:PORT) what comes is kept, without a driver: for a device that has none yet.
     """
+    if "://" in device:
+        _line(device, out, seconds, max_bytes)
+        return
     from drivers import registry
     from drivers.recording import sessions, tape
     from drivers.recording.wires import kept, wire_of
@@ -52,22 +65,51 @@ def record(
         output.note(f"warning: {wire.warning}. The file stays on this machine; delete it once it has served.")
     heard = Heard()
     sessions.record(info, chosen.settings, kept_tape, seconds, heard)
-    full = f"; it ended early: the bound of {max_bytes} bytes is reached" if kept_tape.full else ""
-    output.line(f"{out}: {kept_tape.size_bytes} bytes, {heard.observations} observations{full}")
+    _done(out, kept_tape, f"{heard.observations} observations")
+    if heard.failed:
+        raise typer.Exit(1)
+
+
+def _line(url: str, out: Path, seconds: float | None, max_bytes: int) -> None:
+    from drivers.errors import ConfigError
+    from drivers.links.address import address
+    from drivers.recording import sessions, tape
+    from edge import __version__
+
+    try:
+        address(url)
+    except ValueError as error:
+        raise ConfigError(f"{url}: {error}") from None
+    header = tape.header_of("", out.stem, {"url": url}, time.time_ns(), __version__)
+    kept_tape = tape.Tape(out, header, time.monotonic_ns, max_bytes)
+    output.note(f"recording {url} to {out}; nothing is said to it. Ctrl-C ends it.")
+    output.note("warning: it holds whatever the device says, and stays on this machine. Never record a body scanner.")
+    heard = Heard()
+    sessions.listen(url, kept_tape, seconds, heard)
+    _done(out, kept_tape, f"{heard.bytes} of them said by the device")
+
+
+def _done(out: Path, kept_tape: Tape, what: str) -> None:
+    full = "; it ended early: the bound of its size is reached" if kept_tape.full else ""
+    output.line(f"{out}: {kept_tape.size_bytes} bytes, {what}{full}")
 
 
 class Heard:
     """What a driver says while it is recorded: counted, and how the device is, told."""
 
     def __init__(self) -> None:
-        self.observations = 0
+        self.observations = self.bytes = 0
+        self.failed = False
 
     def __call__(self, said: dict[str, Any]) -> None:
         """Take one word of the driver's."""
         if "state" in said:
             reason = f": {said['reason']}" if said["reason"] else ""
             output.note(output.one_line(f"{said['at_s']:.1f} s {said['state']}{reason}"))
+        elif "bytes" in said:
+            self.bytes = said["bytes"]
         elif "failed" in said:
+            self.failed = True
             output.note(output.one_line(f"{said['at_s']:.1f} s the driver failed: {said['failed']}: {said['reason']}"))
         else:
             self.observations += 1

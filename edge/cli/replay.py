@@ -95,6 +95,8 @@ def _device(header: Header, driver: str | None, config: Path | None) -> tuple[Dr
 
         chosen = one_device(load(config), header.device)
         return cases.driver_of(chosen.driver), chosen.settings
+    if not (driver or header.driver):
+        raise ConfigError("it was recorded without a driver: --driver NAME says which is to read it")
     info = cases.driver_of(driver or header.driver)
     if driver is None or driver == header.driver:
         return info, cases.settings_of(info, header.settings)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,10 @@ def test_a_recording_that_was_cut_by_hand_from_an_open_on_is_played() -> None:
     )
     assert [word["reading"]["values"]["weight_kg"] for word in observations(list(done.said))] == [12.35]
     assert not done.differences
+
+
+def test_pictures_of_a_third_partys_driver_are_not_recorded() -> None:
+    info = replace(registry.available()["linescan"], name="hall-scanner")
+    settings = registry.settings_class(info).model_validate({"url": "tcp://127.0.0.1:1"})
+    with pytest.raises(ConfigError, match="might be a person"):
+        wire_of(info, settings)

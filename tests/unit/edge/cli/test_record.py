@@ -99,3 +99,15 @@ def test_wrong_use(cli, lane, monkeypatch, arguments, says):
     ran = cli(*arguments)
     assert ran.status == 2
     assert says in ran.err
+
+
+def test_a_line_is_recorded_before_there_is_a_driver(cli, portal, tmp_path):
+    wire = tmp_path / "new.wire"
+    ran = cli("record", f"tcp://127.0.0.1:{portal}", "--out", wire, "--seconds", 1)
+    assert ran.status == 0
+    assert f"{len(FRAME)} of them said by the device" in ran.out
+    assert "without a driver: --driver NAME" in cli("replay", wire).err
+    said = cli("replay", wire, "--driver", "rpm-ascii").out
+    assert "[381,393,424,392]" in said.splitlines()[2]
+    ran = cli("record", "http://127.0.0.1", "--out", tmp_path / "b.wire")
+    assert (ran.status, (tmp_path / "b.wire").exists()) == (2, False)
