@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from drivers.errors import EdgeError
 from edge.cli import output
 
 app = typer.Typer()
@@ -23,15 +25,30 @@ def run(
     """Run the appliance until SIGTERM or Ctrl-C. Says `ready` once everything is under way; the log is on stderr."""
     import faulthandler
 
-    from edge import journal, trial
-    from edge.config.load import find, load
-    from edge.daemon import serve
+    from edge import journal
+    from edge.config.load import find
+    from edge.notify import ServiceManager
 
     faulthandler.enable()  # a watchdog's SIGABRT says where every thread was
     journal.log_to("%(levelname)s %(name)s: %(message)s", "%(message)s")
     logging.getLogger().setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    folder = find(config)
+    try:
+        again = _serve(find(config))
+    except EdgeError as error:
+        ServiceManager().status(f"cannot start: {str(error).splitlines()[0]}")
+        raise
+    if again:
+        # The same process, from its very beginning: what a configuration did to this one must not outlive it.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _serve(folder: Path) -> bool:
+    """Run the appliance of a configuration's folder; return whether it is to start again. Raises EdgeError."""
+    from edge import trial
+    from edge.config.load import load
+    from edge.daemon import serve
+
     trial.recover(folder)
     loaded = load(folder)
     who = loaded.appliance
@@ -41,6 +58,4 @@ def run(
     def ready() -> None:
         logging.getLogger("jaitf.core").info("ready: %s/%s, %d devices", who.site, who.id, len(loaded.devices))
 
-    if asyncio.run(serve(loaded, ready)):
-        # The same process, from its very beginning: what a configuration did to this one must not outlive it.
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    return asyncio.run(serve(loaded, ready))

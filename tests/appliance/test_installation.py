@@ -55,6 +55,16 @@ def test_init_check_and_start_are_all_that_it_takes(box):
     assert "console away" in box.until("systemctl show --value -p StatusText jaitf-edge | grep 'console away'")
 
 
+def test_a_configuration_that_is_wrong_is_said_and_is_taken_up_once_it_is_mended(box):
+    box.sh("jaitf-edge init /etc/jaitf-edge --site lfw --lane t1-l3 --id edge-01 --console-url mqtt://127.0.0.1:1883")
+    box.sh("cp -p /etc/jaitf-edge/edge.toml /root/right && sed -i 's/^lane = .*/lame = 1/' /etc/jaitf-edge/edge.toml")
+    box.sh("systemctl start --no-block jaitf-edge")
+    box.until("systemctl show -p StatusText jaitf-edge | grep -q 'cannot start: .*edge.toml:[0-9]*: appliance.lane'")
+    box.until("[ $(systemctl show --value -p NRestarts jaitf-edge) -ge 2 ]")
+    box.sh("cp -p /root/right /etc/jaitf-edge/edge.toml")
+    box.until("[ $(systemctl is-active jaitf-edge) = active ]")
+
+
 def test_removal_leaves_the_evidence_and_purge_asks_nothing(box):
     box.sh("jaitf-edge init /etc/jaitf-edge --console-url mqtt://127.0.0.1:1883")
     box.put("/etc/credstore/jaitf-edge.password", "secret", 0o600)

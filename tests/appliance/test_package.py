@@ -28,7 +28,7 @@ def test_two_builds_one_hash(package, tmp_path):
     try:
         for name in sorted(filter(None, names), reverse=True):
             here, there = ROOT / os.fsdecode(name), elsewhere / os.fsdecode(name)
-            if here.exists():
+            if here.is_file():
                 there.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(here, there)
                 there.chmod(0o700 if os.access(here, os.X_OK) else 0o600)
