@@ -41,7 +41,11 @@ def probe(driver: str, settings: Settings, deadline_s: float) -> Probed:
         child.kill()
         child.join()
         near.close()
-    took_s = time.monotonic() - began
+    return judged(report, settings, time.monotonic() - began)
+
+
+def judged(report: ProbeReport, settings: Settings, took_s: float) -> Probed:
+    """Return a report with the layer that failed, and what mends it."""
     if report.ok:
         return Probed(report, took_s, "", None)
     scheme = mends.scheme_of(settings)

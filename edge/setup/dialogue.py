@@ -10,8 +10,10 @@ from typing import Any
 
 from drivers.errors import ConfigError, EdgeError
 from drivers.finding import Found, Kind, Miss, Place
+from edge.config.load import examine
 from edge.config.model import NAME, Appliance
 from edge.doctor import Grade, examine_box
+from edge.doctor.box import running
 from edge.finding import Step, place_of, search, serial_ports, summary
 from edge.setup import devices, flags, known
 from edge.setup.desk import Desk
@@ -271,4 +273,9 @@ def _closing(term: Terminal, desk: Desk) -> None:
         well = sum(finding.grade is Grade.OK for finding in graded)
         again = f"again at any time: jaitf-edge doctor --config {desk.folder}"
         term.well(f"{well} of {len(graded)} checks are well; {again}")
-    term.say(f"  Start the appliance: jaitf-edge run --config {desk.folder}")
+    if desk.written and ((config := examine(desk.folder).config) and (pid := running(config))):
+        term.doubt(
+            f"an appliance runs on this configuration (process {pid})", "restart it, so that it takes the change"
+        )
+    else:
+        term.say(f"  Start the appliance: jaitf-edge run --config {desk.folder}")

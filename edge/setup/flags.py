@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from drivers.errors import ConfigError
+from drivers.errors import ConfigError, LinkLost
 from drivers.finding import Found, Kind, Miss, Place
 from edge.config.model import Console
 from edge.doctor.broker import certificates_of, reach
@@ -100,6 +100,13 @@ def set_up(folder: Path, given: Given, tell: Tell) -> Outcome:
     desk, outcome = Desk(folder), Outcome()
     wanted = [parse(text) for text in given.devices]
     places = [place for text in given.places for place in _places(text)]
+    if ALL_SERIAL in given.places and not any(place.kind is Kind.SERIAL for place in places):
+        outcome.failed.append("no serial port")
+        mend = "plug the adapter in; `ls -l /dev/serial/by-id` shows the ports there are"
+        tell(
+            "miss",
+            {"place": ALL_SERIAL, "code": LinkLost.code, "text": "this machine has no serial port", "mend": mend},
+        )
     values = lane_values(folder, given.values)
     _console(desk, values, given, tell, outcome)
     desk.edge(values)
@@ -133,7 +140,7 @@ def _console(desk: Desk, values: dict[tuple[str, str], Any], given: Given, tell:
 
 
 def _found(place: Place, tell: Tell, outcome: Outcome, driver: str | None = None) -> list[Wanted]:
-    found, misses = [], []
+    found, misses, unknown = list[Wanted](), list[Miss](), False
     for event in search(place, driver):
         match event:
             case Step():
@@ -151,9 +158,10 @@ def _found(place: Place, tell: Tell, outcome: Outcome, driver: str | None = None
                     )
                     tell("miss", {"place": str(place), "code": "unknown", "text": why, "mend": mend})
                     outcome.failed.append(why)
+                    unknown = True
             case Miss():
                 misses.append(event)
-    if not found and not outcome.failed:
+    if not found and not unknown:
         miss = summary(place, misses)
         outcome.failed.append(miss.why)
         tell("miss", {"place": str(place), "code": miss.code, "text": miss.why, "mend": mend_of(place, miss)})

@@ -15,12 +15,12 @@ from drivers import profiles
 from drivers.errors import ConfigError, EdgeError, LinkError, LinkTimeout, ProtocolError
 from drivers.links.address import SerialAddress
 from drivers.modbus.client import ModbusLink, UnitLink
+from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.line import Line, RtuLink
 from drivers.modbus.points import Point, Table
 from drivers.modbus.settings import ModbusSettings, endpoint
 from drivers.modbus.survey import Change, Span, Surveyor, Trace, changes, joined, snapshot
 from edge.config import template
-from edge.probing import probe
 from edge.setup.desk import Desk
 from edge.setup.terminal import Terminal
 
@@ -171,7 +171,7 @@ def _fitting(url: str, unit: int, progressed: Callable[[float, str], None]) -> l
     for number, name in enumerate(names):
         progressed(number / len(names), name)
         settings = ModbusSettings.model_validate({"url": url, "unit": unit, "profile": name})
-        if probe("modbus", settings, PROFILE_PROBE_S).report.ok:
+        if asyncio.run(ModbusDriver(settings).probe(PROFILE_PROBE_S)).ok:
             found.append((name, profiles.load(name, Profile).title))
     return found
 

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.dicos.find import Call, wait_for_call
 from drivers.dicos.settings import DicosSettings
-from drivers.finding import Found, Kind, Miss, Place
+from drivers.finding import Found, Kind, Miss, Place, ask, attempts
 from edge.finding import Step, search, summary
 from simulators.collar.cli import Collar
 from simulators.collar.model import Walk
@@ -25,11 +25,18 @@ from tests.protocol.test_dicos_reports import storescp
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(120)]
 
 
-def looked(place, driver=None):
-    """What a search finds, what it misses, and whether its bar only grew."""
-    events = list(search(place, driver))
-    done = [event.done for event in events if isinstance(event, Step)]
-    assert done == sorted(done) and all(0 <= share < 1 for share in done)
+def looked(place, driver):
+    """What one driver finds at a place, and what it misses, in this process."""
+
+    async def look():
+        events = []
+        for attempt in attempts(place, driver):
+            events.append(await ask(attempt))
+            if isinstance(events[-1], Found):
+                break
+        return events
+
+    events = asyncio.run(look())
     return [e for e in events if isinstance(e, Found)], [e for e in events if isinstance(e, Miss)]
 
 
@@ -64,14 +71,18 @@ def test_on_a_serial_line(tmp_path, make, driver, settings):
 
 def test_every_driver_looks_and_one_finds(tmp_path):
     with serving(lambda: Module(reader18, Gate(seed=1), tmp_path / "line", 57_600)):
-        [found], _ = looked(Place(Kind.SERIAL, str(tmp_path / "line")))
+        events = list(search(Place(Kind.SERIAL, str(tmp_path / "line"))))
+    [found] = [event for event in events if isinstance(event, Found)]
+    done = [event.done for event in events if isinstance(event, Step)]
+    assert done == sorted(done) and all(0 <= share < 1 for share in done)
+    assert events[-1] is found, "a line has one device"
     assert (found.driver, found.settings["protocol"]) == ("uhf-serial", "reader18")
 
 
 def test_a_port_that_is_not_there_ends_the_search_at_once(tmp_path):
     place = Place(Kind.SERIAL, str(tmp_path / "ttyUSB9"))
-    found, misses = looked(place)
-    assert (found, len(misses), summary(place, misses).code) == ([], 1, "link-lost")
+    misses = [event for event in search(place) if isinstance(event, Found | Miss)]
+    assert (len(misses), summary(place, misses).code) == (1, "link-lost")
 
 
 def test_a_dicom_machine_of_a_stranger(tmp_path):
@@ -95,9 +106,9 @@ def test_an_export_folder(tmp_path):
     import cv2
 
     place = Place(Kind.FOLDER, str(tmp_path))
-    assert looked(place)[0] == []
+    assert looked(place, "folder")[0] == []
     cv2.imwrite(str(tmp_path / "bag.png"), np.full((60, 80), 200, np.uint8))
-    [found], _ = looked(place)
+    [found], _ = looked(place, "folder")
     assert (found.driver, found.settings) == ("folder", {"path": str(tmp_path)})
 
 

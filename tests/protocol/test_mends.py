@@ -1,5 +1,6 @@
 """Faults that a technician makes, by real wires: each is told by the layer that it is at, and with what mends it."""
 
+import asyncio
 import time
 
 import pytest
@@ -7,8 +8,8 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from drivers.dicos.scp import prepare_pynetdicom
-from drivers.registry import available, settings_class
-from edge.probing import probe
+from drivers.registry import available, make, settings_class
+from edge.probing import judged
 from simulators.certificates import Authority
 from simulators.collar.cli import Collar
 from simulators.collar.model import Walk
@@ -25,7 +26,9 @@ POINTS = [{"name": "alarm", "table": "holding", "address": 4102}]
 
 
 def tried(driver, deadline_s=5.0, **settings):
-    return probe(driver, settings_class(available()[driver]).model_validate(settings), deadline_s)
+    info = available()[driver]
+    valid = settings_class(info).model_validate(settings)
+    return judged(asyncio.run(make(info, valid).probe(deadline_s)), valid, 0.0)
 
 
 def panel(tls=None):

@@ -58,6 +58,12 @@ def test_a_device_that_does_not_answer_is_told_and_not_written(cli, tmp_path, br
     assert "it did not answer then" in device.file.read_text()
 
 
+def test_a_machine_without_serial_ports_is_told_so(cli, tmp_path, broker, monkeypatch):
+    monkeypatch.setattr(flags, "serial_ports", lambda: [])
+    ran = cli("setup", tmp_path, *broker, "--find", "serial", "--yes")
+    assert (ran.status, "no serial port" in ran.out) == (1, True)
+
+
 def test_a_file_that_cannot_be_used_is_said_before_anything_is_asked(cli, tmp_path):
     (tmp_path / "edge.toml").write_text('[appliance]\nsite = "lfw"\nlanes = "t1"\n')
     ran = cli("setup", tmp_path, "--yes")
