@@ -59,7 +59,7 @@ def test_a_device_that_does_not_answer_is_told_and_not_written(cli, tmp_path, br
 
 
 def test_a_machine_without_serial_ports_is_told_so(cli, tmp_path, broker, monkeypatch):
-    monkeypatch.setattr(flags, "serial_ports", lambda: [])
+    monkeypatch.setattr(flags, "serial_ports", list)
     ran = cli("setup", tmp_path, *broker, "--find", "serial", "--yes")
     assert (ran.status, "no serial port" in ran.out) == (1, True)
 
