@@ -168,6 +168,7 @@ class Showing:
             "own": {"normal": own.normal, "elevated": own.elevated},
             "set": {"at": line.at, "by": line.by, "reason": line.reason} if line else None,
             "edges": list(measured.edges) if measured else None,
+            "measured": {"bags": measured.bags, "alarms": measured.alarms} if measured else None,
         }
 
 

@@ -307,6 +307,7 @@ def test_drift_and_detection_trials_are_drawn(visit: Callable[..., Page], tmp_pa
         "normal": 0.6,
         "edges": [0.04, 0.07, 0.1, 0.13, 0.17, 0.22, 0.28, 0.36, 0.48],
         "set": {"at": "2026-11-20T09:00:00.000Z", "by": "A. Diallo", "reason": "new tube"},
+        "measured": {"bags": 400, "alarms": 40},
     }
     state["health"]["drift"]["xray-1"] = {
         "state": "drifted",
@@ -334,6 +335,7 @@ def test_drift_and_detection_trials_are_drawn(visit: Callable[..., Page], tmp_pa
     told += f"event: scores\ndata: {json.dumps({'device': 'xray-1', 'model': '', 'scores': scores})}\n\n"
     page.route("**/events", lambda route: route.fulfill(content_type="text/event-stream", body=told))
     page.reload()
+    expect(page.locator("#models")).to_contain_text("on 400 ordinary bags, of which 10 % alarmed")
     plots = page.locator("#plots section[aria-label=xray-1]")
     expect(plots).to_contain_text("Drift: drifted")
     expect(plots).to_contain_text("19 % alarm; 5 % to 16 % would be chance.")

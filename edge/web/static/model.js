@@ -3,20 +3,22 @@ import { $, facts, h, lamp, put } from "./dom.js";
 import { live, on } from "./live.js";
 import { ask, order, said } from "./orders.js";
 import { histogram, rateBand, trials } from "./plot.js";
-import { number, percent, score, t, time, word } from "./words.js";
+import { duration, number, percent, score, t, time, word } from "./words.js";
 import { alarms } from "./scan.js";
 
 const LAMPS = { ok: "good", watch: "warn", drifted: "bad", unknown: "off" };
 
 function own(device) {
-  const model = device.model;
+  const model = device.model, gainAge = live.state.health.calibration_age_h[device.name];
   const back = () => {
     const reason = h("input", { required: true, minlength: 3, maxlength: 300, autocomplete: "off" });
     ask(t("points.own"), t("points.own.sure", { name: device.name, normal: score(model.own.normal), elevated: score(model.own.elevated) }), t("points.own"),
       () => order("threshold.set", { device: device.name, normal: null, elevated: null, reason: reason.value }), [h("label", { class: "block" }, t("reason"), reason)]);
   };
   return h("div", {}, h("h3", {}, device.name), facts([[t("model"), `${model.name} ${model.version}`], ["SHA-256", h("code", {}, `${model.sha256.slice(0, 16)}…`)], [t("points"), t("points.are", { normal: score(model.normal), elevated: score(model.elevated) })],
-    [t("points.set"), model.set ? t("points.by", { by: model.set.by, at: time(model.set.at), reason: model.set.reason }) : t("points.package")]]), model.set ? h("p", { class: "buttons technician" }, h("button", { type: "button", onclick: back }, t("points.own"))) : null);
+    [t("points.set"), model.set ? t("points.by", { by: model.set.by, at: time(model.set.at), reason: model.set.reason }) : t("points.package")],
+    [t("calibration"), model.measured ? t("calibration.on", { bags: number(model.measured.bags), share: percent(model.measured.alarms / model.measured.bags) }) : t("calibration.none")],
+    gainAge !== undefined && [t("calibration.detector"), t("ago", { time: duration(gainAge * 3600) })]]), model.set ? h("p", { class: "buttons technician" }, h("button", { type: "button", onclick: back }, t("points.own"))) : null);
 }
 
 function drift(device) {
