@@ -165,6 +165,14 @@ def test_a_good_version_runs_and_the_console_hears_of_it(running, maker):
     assert (status["current"], status["previous"]) == ("0.9.1", maker.built)
 
 
+def test_an_image_is_well_once_everything_on_the_lane_is_there(running):
+    with pytest.raises(Failed, match="codes-1: /dev/jaitf/codes is not there"):
+        running.machine.sh("jaitf-edge update health --wait-s 0")
+    running.run_beside("codes", "jaitf-sim codereader --pty /dev/jaitf/codes --every-s 1", user="jaitf-edge")
+    running.machine.until("test -e /dev/jaitf/codes")
+    assert "0.9.1 works" in running.machine.sh("jaitf-edge update health --wait-s 60")
+
+
 def test_a_version_that_dies_is_rolled_back_and_its_newer_ledger_with_it(running, maker):
     known = schema(running)
     step = known + 1
