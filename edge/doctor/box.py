@@ -122,6 +122,9 @@ def _port(who: str, key: str, address: Address, pid: int | None) -> Finding:
         return ok(f"{who}: {address} is free{note}")
     if pid is not None and holds.pid in _family(pid):
         return ok(f"{who}: {address} is this appliance's")
+    if pid is not None and holds.pid is None:
+        # From outside of its user namespace (PrivateUsers=) not even the appliance's own user sees what it holds.
+        return warn(f"{who}: {address} is held, and the appliance runs", "sudo jaitf-edge doctor says who holds it")
     return fail(f"{who}: {address} is held by {holds}", f"stop it, or change {key}")
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from drivers.ports import holder
+from drivers.ports import Holder, holder
 from edge.clock import ClockQuality, ClockState, ClockWatch
 from edge.daemon import Lock
 from edge.doctor import box, examine_box, store
@@ -42,6 +42,15 @@ def test_an_appliance_that_runs_is_seen_without_taking_its_lock(configured):
     assert box.running(config) is None
     lock = Lock(data)
     assert box.running(config) == os.getpid()
+    del lock
+
+
+def test_a_holder_that_cannot_be_seen_may_be_the_appliance_where_one_runs(configured, monkeypatch):
+    config = configured(web="127.0.0.1:8088")
+    monkeypatch.setattr(box, "holder", lambda *_, **__: Holder(None, "a process of another user"))
+    assert [finding.grade for finding in box.ports(config)] == [Grade.FAIL]
+    lock = Lock(config.appliance.data_dir)
+    assert [finding.grade for finding in box.ports(config)] == [Grade.WARN]
     del lock
 
 
