@@ -74,6 +74,7 @@ class _Served:
     scores: dict[str, Any] = field(default_factory=dict)
     answers: deque[wire.Message] = field(default_factory=lambda: deque(maxlen=MAX_ANSWERS))
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    untold: set[str] = field(default_factory=set)
 
 
 def bound(address: listen.Address) -> socket.socket:
@@ -291,7 +292,9 @@ class PageSide:
         try:
             return wire.send(served.sock, message)
         except ProtocolError as error:
-            log.warning("the page is not told: %s", error)
+            if message.kind not in served.untold:
+                served.untold.add(message.kind)
+                log.warning("the page is not told its %s: %s", message.kind, error)
             return True  # it will be no smaller the next time
         except OSError:
             served.ended.set()

@@ -168,3 +168,14 @@ async def test_a_page_can_neither_flood_the_audit_nor_wait_in_crowds(tmp_path: P
         go.set()
         await until(lambda: not served.under_way)
         assert len(begun) == MAX_ORDERS
+
+
+async def test_what_is_too_large_for_the_page_is_told_once_and_skipped(tmp_path: Path, caplog):
+    page = side(tmp_path)
+    core, theirs = wire.pair()
+    with core, theirs:
+        served = Served(core, 0)
+        large = wire.Message("state", {"state": "x" * wire.MAX_BYTES})
+        assert page._send(served, large) and page._send(served, large)
+        assert wire.receive(theirs) is None
+    assert len([line for line in caplog.messages if "not told its state" in line]) == 1
