@@ -14,10 +14,10 @@ class Outgoing:
     """Emits observations in tasks of their own, so that a device never waits for a commit.
 
     It outlives the connection to the device: what was seen is handed over though the device is gone by then.
-    `max_waiting` is when it is full.
+    `max_waiting` is when it is full; None: MAX_WAITING.
     """
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(self, max_waiting: int | None = None) -> None:
         self._max_waiting = max_waiting
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -26,7 +26,7 @@ class Outgoing:
     @property
     def full(self) -> bool:
         """Whether so many wait that nothing more may be seen until the core has caught up."""
-        return len(self._tasks) >= self._max_waiting
+        return len(self._tasks) >= (MAX_WAITING if self._max_waiting is None else self._max_waiting)
 
     def push(self, port: Port, observation: Observation) -> asyncio.Task[None]:
         """Start handing an observation over; tasks reach the port in the order in which they were made."""

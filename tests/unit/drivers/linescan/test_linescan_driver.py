@@ -202,7 +202,8 @@ async def test_scans_that_a_slow_core_does_not_take_are_left_out_and_told(port, 
         async with playing(detector.lines(), server):
             await request
             port.open.clear()
-            await port.until(lambda: port.last and port.last.code == "overrun")
+            # On a busy machine several bags come in one piece: then it is told before the first task had its turn.
+            await port.until(lambda: port.last and port.last.code == "overrun" and len(port.scans) >= 2)
             assert len(port.scans) == 2
             port.open.set()
             await port.until(lambda: len(port.scans) >= 5 and port.last and port.last.code != "overrun")
