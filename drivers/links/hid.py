@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from drivers.errors import LinkBusy, LinkDenied, LinkError, LinkLost, LinkTimeout
 from drivers.links.serial import Stream
+from drivers.links.tap import TAP
 
 #: linux/input.h: EVIOCGNAME(256), EVIOCGRAB.
 _GET_NAME = 2 << 30 | 256 << 16 | ord("E") << 8 | 0x06
@@ -38,6 +39,8 @@ class HidStream(Stream):
         self.name = name
         self._path = path
         self._fd = fd
+        tap = TAP.get()
+        self._tell = tap.keyboard(path) if tap else _nobody
 
     async def read(self, n_max: int, deadline_s: float) -> bytes:
         """Return the records that came; raises LinkTimeout where none did, LinkLost when the device is gone."""
@@ -57,7 +60,9 @@ class HidStream(Stream):
         except BlockingIOError:
             return None
         except OSError as error:
+            self._tell(None)
             raise LinkLost(f"{self._path}: the device went away: {error.strerror}") from None
+        self._tell(data or None)
         if not data:
             raise LinkLost(f"{self._path}: the other side closed it")
         return data
@@ -82,6 +87,10 @@ class HidStream(Stream):
         if fd >= 0:
             asyncio.get_running_loop().remove_reader(fd)
             os.close(fd)
+
+
+def _nobody(data: bytes | None) -> None:
+    """Take no note of what is typed: on a lane nobody does but the driver."""
 
 
 def open_hid(url: str) -> HidStream:

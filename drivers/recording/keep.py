@@ -113,7 +113,7 @@ class _Wire:
 
 
 class SerialTap:
-    """A recording's hand on serial ports; see `drivers.links.tap.Tap`."""
+    """A recording's hand on serial ports and keyboards; see `drivers.links.tap.Tap`."""
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
@@ -128,6 +128,16 @@ class SerialTap:
             raise
         self._tape.add(number, Kind.OPEN)
         return _Heard(stream, self._tape, number)
+
+    def keyboard(self, path: str) -> Callable[[bytes | None], None]:
+        """Return what puts a keyboard's records on the tape."""
+        number = self._tape.connection()
+        self._tape.add(number, Kind.OPEN)
+
+        def tell(data: bytes | None) -> None:
+            self._tape.add(number, Kind.IN if data else Kind.HANGUP, data or b"")
+
+        return tell
 
 
 class _Heard(Stream):

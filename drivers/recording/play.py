@@ -260,6 +260,10 @@ class SerialReplay:
         """Return the recording's next connection."""
         return await connect(TcpAddress(where.path, 0), deadline_s)
 
+    def keyboard(self, path: str) -> Callable[[bytes | None], None]:
+        """Return who takes no note: the records come from the recording."""
+        return lambda _: None
+
 
 def _connections(events: Iterable[Event]) -> list[list[Event]]:
     by_number: dict[int, list[Event]] = defaultdict(list)

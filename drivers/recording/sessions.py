@@ -19,7 +19,7 @@ from drivers.contract import DriverInfo, Observation, Outcome, Scan, Settings
 from drivers.errors import LinkError, LinkTimeout
 from drivers.links.serial import open_stream
 from drivers.links.tap import TAP
-from drivers.recording import associations, datagrams, files
+from drivers.recording import associations, datagrams, files, keys
 from drivers.recording.heard import Hearing, LoopClock, Said, running
 from drivers.recording.keep import RecordingLoop, SerialTap
 from drivers.recording.play import Played, ReplayLoop, SerialReplay
@@ -127,7 +127,7 @@ def _relayed(way: Way, settings: Settings, tape: Tape) -> AbstractAsyncContextMa
             return datagrams.relayed(settings, tape)
         case Way.ASSOCIATIONS:
             return associations.relayed(settings, tape)
-        case Way.LINK | Way.FILES:
+        case Way.LINK | Way.FILES | Way.KEYS:
             return nullcontext(settings)
 
 
@@ -140,6 +140,8 @@ def _replayed(way: Way, settings: Settings, played: Played) -> AbstractAsyncCont
             return associations.replayed(settings, played)
         case Way.FILES:
             return files.replayed(settings, played)
+        case Way.KEYS:
+            return keys.replayed(settings, played)
         case Way.LINK:
             return nullcontext(without_tls(settings))
 

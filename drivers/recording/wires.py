@@ -18,11 +18,12 @@ class Way(StrEnum):
     DATAGRAMS = "datagrams"
     ASSOCIATIONS = "associations"
     FILES = "files"
+    KEYS = "keys"
 
     @property
     def virtual(self) -> bool:
         """Whether it is played in virtual time: not where the driver waits in threads of a library's."""
-        return self in (Way.LINK, Way.DATAGRAMS)
+        return self not in (Way.ASSOCIATIONS, Way.FILES)
 
     @property
     def shared(self) -> bool:
@@ -31,11 +32,10 @@ class Way(StrEnum):
 
 
 #: Schemes of `url` that are recorded.
-_WAYS = {"tcp": Way.LINK, "tls": Way.LINK, "serial": Way.LINK, "udp": Way.DATAGRAMS}
+_WAYS = {"tcp": Way.LINK, "tls": Way.LINK, "serial": Way.LINK, "udp": Way.DATAGRAMS, "hid": Way.KEYS}
 #: ... and why the others are not, with what to do.
 _REFUSALS = {
     "pictures": "what a picture of a third party's driver shows is not known here: it might be a person",
-    "hid": "a keyboard's strokes are not recorded; set the reader to its serial mode (USB-COM) and record that",
     "rtsp": "a video stream is not recorded here: pictures of a whole screen may show more than bags; "
     "keep a clip at the encoder",
     "v4l2": "a frame grabber has no wire to record; keep a clip with ffmpeg",
@@ -82,7 +82,7 @@ def wire_of(info: DriverInfo, settings: Settings) -> Wire:
         return Wire(Way.FILES, _WARNINGS[info.name])
     if kind in _WAYS:
         return Wire(_WAYS[kind], _WARNINGS.get(info.name, ""))
-    reason = _REFUSALS.get(kind, "only a wire that its setting `url` names (tcp, tls, serial, udp) is recorded")
+    reason = _REFUSALS.get(kind, "only a wire that its setting `url` names (tcp, tls, serial, udp, hid) is recorded")
     raise ConfigError(f"{info.name}: {reason}")
 
 

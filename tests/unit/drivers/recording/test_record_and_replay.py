@@ -31,6 +31,7 @@ PEERS = [
     ("scale", 0, Wire.PTY, 3, True),
     ("codereader", 0, Wire.PTY, 5, True),
     ("modbus", 0, Wire.TCP, 5, True),
+    ("codereader", 1, Wire.TCP, 5, True),
     ("lamp", 0, Wire.TCP, 1, True),
     ("rpm-ascii", 0, Wire.TCP, 3, False),
     ("llrp", 0, Wire.TCP, 3, False),
@@ -122,7 +123,9 @@ def timeless(said: list[Said]) -> list[Said]:
     return json.loads(re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+Z", "", json.dumps(bare)))
 
 
-@pytest.mark.parametrize(("driver", "number", "wire", "count", "exact"), PEERS, ids=[peer[0] for peer in PEERS])
+@pytest.mark.parametrize(
+    ("driver", "number", "wire", "count", "exact"), PEERS, ids=[f"{peer[0]}-{peer[1]}" for peer in PEERS]
+)
 def test_it_says_again_what_it_said(
     driver: str, number: int, wire: Wire, count: int, exact: bool, tmp_path: Path
 ) -> None:
@@ -236,7 +239,6 @@ def test_what_no_driver_may_raise_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("driver", "settings", "mend"),
     [
-        ("codereader", {"url": "hid:///dev/input/x"}, "serial mode"),
         ("screen", {"url": "rtsp://192.0.2.1/x"}, "at the encoder"),
         ("screen", {"url": "v4l2:///dev/video0"}, "ffmpeg"),
     ],
