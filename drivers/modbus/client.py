@@ -94,6 +94,7 @@ class ModbusLink:
         self._timeout_s = timeout_s
         self._client: AsyncModbusTcpClient | None = None
         self._failure: OSError | None = None
+        self._wire: asyncio.Transport | None = None
 
     async def connect(self) -> None:
         """Connect afresh; raises LinkLost, LinkTimeout or LinkDenied."""
@@ -103,7 +104,9 @@ class ModbusLink:
 
         async def create_and_tell() -> Any:
             try:
-                return await create()
+                made = await create()
+                self._wire = made[0]
+                return made
             except OSError as error:
                 self._failure = error
                 raise
@@ -147,8 +150,11 @@ class ModbusLink:
     def close(self) -> None:
         """End the connection; safe to call at any time."""
         client, self._client = self._client, None
+        wire, self._wire = self._wire, None
         if client:
             client.close()
+        if self._tls and wire:
+            wire.abort()  # a goodbye in TLS waits half a minute for the other's, and keeps a connection of the device's
 
     async def read(self, table: Table, start: int, count: int) -> list[int]:
         """See `UnitLink.read`."""
