@@ -1,8 +1,24 @@
 """The units as systemd understands them: no word of them is mistyped, and what they close is closed."""
 
+import re
 from pathlib import Path
 
 import pytest
+
+HOW_TO = Path(__file__).parents[2] / "docs/how-to/install.md"
+
+INSTEAD = """\
+[Unit]
+ConditionPathExists=
+[Service]
+Type=oneshot
+Restart=no
+WatchdogSec=0
+ExecStart=
+ExecStart=/usr/bin/python3 {}
+StandardOutput=file:{}
+"""
+"""A drop-in that has the unit run another program, under every other setting that it has."""
 
 MOST_EXPOSED = 18
 """Tenths, by `systemd-analyze security`: 1.8."""
@@ -28,11 +44,8 @@ def test_the_device_manager_understands_the_rules(box):
 def test_what_the_sandbox_closes_is_closed(box):
     """Under the very settings of the unit; and the same user without them, or the attempts would prove nothing."""
     box.put("/usr/local/lib/attempts.py", (Path(__file__).parent / "attempts.py").read_text())
-    box.put(
-        "/etc/systemd/system/jaitf-edge.service.d/attempts.conf",
-        "[Unit]\nConditionPathExists=\n[Service]\nType=oneshot\nRestart=no\nWatchdogSec=0\n"
-        "ExecStart=\nExecStart=/usr/bin/python3 /usr/local/lib/attempts.py\nStandardOutput=file:/closed.log\n",
-    )
+    instead = INSTEAD.format("/usr/local/lib/attempts.py", "/closed.log")
+    box.put("/etc/systemd/system/jaitf-edge.service.d/attempts.conf", instead)
     box.sh(
         "mknod -m 666 /a-device c 10 229 && mkdir -m 1777 /var/tmp-of-all && touch /home/x && systemctl daemon-reload"
     )
@@ -49,3 +62,20 @@ def test_what_the_sandbox_closes_is_closed(box):
         "a netlink socket",
         "other people's processes",
     }
+
+
+def test_the_drop_in_for_a_scanners_own_port_is_enough(box):
+    """As docs/how-to/install.md has it: DICOM on port 104."""
+    line = next(line for line in HOW_TO.read_text().splitlines() if line.startswith("| DICOM on port 104"))
+    settings = re.findall(r"`([A-Z][A-Za-z]+=[^`]+)`", line)
+    assert len(settings) == 3
+    box.put("/usr/local/lib/listen.py", "import socket\nsocket.create_server(('127.0.0.1', 104))\nprint('listens')\n")
+    instead = INSTEAD.format("/usr/local/lib/listen.py", "/listen.log")
+    box.put("/etc/systemd/system/jaitf-edge.service.d/1.conf", instead)
+    box.sh("systemctl daemon-reload; systemctl start jaitf-edge", check=False)
+    log = box.root / "listen.log"
+    assert "Permission denied" in log.read_text()
+    log.unlink()
+    box.put("/etc/systemd/system/jaitf-edge.service.d/2.conf", "\n".join(["[Service]", *settings, ""]))
+    box.sh("systemctl daemon-reload && systemctl start jaitf-edge")
+    assert log.read_text() == "listens\n"
