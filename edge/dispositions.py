@@ -7,18 +7,20 @@ import json
 import logging
 import sqlite3
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from drivers.clock import Clock
 from drivers.errors import StoreError
 from edge import codes
-from edge.courier.link import Incoming
 from edge.down import DISPOSITION, MAX_BYTES, Disposition, first_problem
 from edge.ledger import Ledger, Note
 from edge.ledger.batch import Batch
 from edge.messages import Audit, Reply
+
+if TYPE_CHECKING:
+    from edge.courier.link import Incoming  # the page's process has no use for a broker's client
 
 log = logging.getLogger("jaitf.console")
 

@@ -123,7 +123,7 @@ def _rendered(look: Look) -> Shown:
     if look.colour is not None or look.low is not look.high:
         return look.shown()
     grey: Plane = np.power(look.low, np.float32(_DISPLAY_GAMMA))
-    return np.repeat((grey * 255).round().astype(np.uint8)[..., None], 3, axis=2)
+    return np.asarray(cv2.cvtColor(cv2.convertScaleAbs(grey, alpha=255), cv2.COLOR_GRAY2RGB))
 
 
 def _corners(finding: Found, factor: float, canvas: Shown) -> tuple[int, int, int, int]:

@@ -84,15 +84,19 @@ def from_grey(values: Raw, bits: int, polarity: Polarity, logarithmic: bool) -> 
     T = I / I_air. Logarithmic values are made intensities first, the full scale taken for the logarithm of itself.
     """
     top = _full_scale(values, bits, logarithmic)
-    rising = values.astype(np.float32) / top
+    # In place from here on: each of these planes is some megabytes, and the allocator keeps what was ever in use.
+    rising = values.astype(np.float32)
+    rising /= np.float32(top)
     if polarity is Polarity.UNKNOWN:
         polarity = guess_polarity(rising)
     if polarity is Polarity.AIR_LOW:
-        rising = 1 - rising
+        np.subtract(1, rising, out=rising)
     if logarithmic:
-        rising = np.exp((rising - 1) * np.float32(np.log(top + 1)))
-    plane: Plane = np.clip(rising / max(air_level(rising), 1 / top), 0, 1)
-    return plane
+        rising -= 1
+        rising *= np.float32(np.log(top + 1))
+        np.exp(rising, out=rising)
+    rising /= np.float32(max(air_level(rising), 1 / top))
+    return np.asarray(np.clip(rising, 0, 1, out=rising))
 
 
 def from_colour(values: Raw, bits: int, polarity: Polarity) -> Plane:

@@ -45,10 +45,11 @@ def run(
 
 def _serve(folder: Path) -> bool:
     """Run the appliance of a configuration's folder; return whether it is to start again. Raises EdgeError."""
-    from edge import trial
+    from edge import heap, trial
     from edge.config.load import load
     from edge.daemon import serve
 
+    heap.bound()
     trial.recover(folder)
     loaded = load(folder)
     who = loaded.appliance

@@ -21,7 +21,7 @@ from pathlib import Path
 from setproctitle import setproctitle
 
 from drivers import host, registry
-from edge import journal
+from edge import heap, journal
 
 _PR_SET_PDEATHSIG = 1
 MAX_REQUEST_BYTES = 4096
@@ -127,6 +127,7 @@ def main() -> None:
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    heap.few_arenas()
     _prepare()
     control.send(json.dumps({"ready": os.getpid()}).encode())
     living: set[int] = set()
