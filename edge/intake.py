@@ -255,6 +255,8 @@ class Intake:
 
     def _tell(self, record: Record | Revision) -> None:
         if isinstance(record, Record) and record.hit is not None:
+            if record.hit.rev == 0 and not record.hit.covert:  # a covert one is the console's alone
+                _log(record.hit)
             self.on_hit(record.hit)
 
     async def _until_written(self, record: Record | Revision) -> None:
@@ -275,6 +277,13 @@ class Intake:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
+
+
+def _log(hit: Hit) -> None:
+    """Write a committed hit into the log, for who looks for it by device or by its id; nothing of whose bag it was."""
+    labels = ", ".join(sorted({threat.label for threat in hit.report.threats}))
+    facts = {"device": hit.device, "hit_id": hit.hit_id}
+    log.info("%s: hit %s, %s: %s", hit.device, hit.hit_id, hit.report.severity, labels, extra=facts)
 
 
 def _hit(

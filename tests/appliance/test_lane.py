@@ -59,6 +59,13 @@ def test_lines_of_the_journal_carry_their_device_and_their_finding(busy):
     assert (line["PRIORITY"], line["LOGGER"], line["SYSLOG_IDENTIFIER"]) == ("6", "jaitf.device", "jaitf-edge")
 
 
+def test_a_hit_is_found_in_the_journal_by_its_id(busy):
+    hit = busy.until_heard("up/hit/xray-1")[0]["data"]
+    found = busy.machine.until(f"journalctl -o json --no-pager JAITF_HIT_ID={hit['hit_id']} | grep xray-1")
+    line = json.loads(found.splitlines()[0])
+    assert (line["JAITF_DEVICE"], hit["threats"][0]["label"] in line["MESSAGE"]) == ("xray-1", True)
+
+
 def test_the_daily_look_finds_the_models_in_order(busy):
     busy.machine.sh("systemctl start jaitf-edge-doctor", check=False, within_s=300)
     log = busy.machine.sh("journalctl -u jaitf-edge-doctor -o cat --no-pager")

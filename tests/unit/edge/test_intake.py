@@ -277,6 +277,23 @@ async def test_a_covert_hit_is_not_told_to_the_device_but_what_endangers_people_
     assert [record.hit.covert for record in parts.ledger.records] == [True, False]
 
 
+async def test_a_committed_hit_is_a_line_of_the_log_and_a_covert_one_is_not(parts, device, caplog):
+    caplog.set_level("INFO", "jaitf.core")
+    parts.judge.report = report(threat())
+    await parts.intake.take(device, scan(parts))
+    (line,) = [each for each in caplog.records if hasattr(each, "hit_id")]
+    (record,) = parts.ledger.records
+    assert (line.device, line.hit_id) == (device.name, record.hit.hit_id)
+    assert (
+        line.message == f"{device.name}: hit {record.hit.hit_id}, {record.hit.report.severity.value}: {threat().label}"
+    )
+    caplog.clear()
+    targeting(parts, Targeted("T-118", "high", covert=True))
+    await parts.intake.take(device, scan(parts, key="another"))
+    assert [each.hit.covert for each in parts.ledger.records] == [False, True]
+    assert [each for each in caplog.records if hasattr(each, "hit_id")] == []
+
+
 async def test_a_readings_names_are_looked_up_and_not_kept(parts, device):
     asked = targeting(parts, Targeted("T-119", "elevated", covert=True))
     name = Identity(IdKind.FLIGHT, "AF0718/2026-11-21")
