@@ -70,13 +70,13 @@ def overlay(pictures: Sequence[Picture], judgement: Judgement, side: int) -> Sho
 
 
 def _decisive(pictures: Sequence[Picture], judgement: Judgement) -> Look:
-    return _look_of(pictures, judgement.view)
+    return _look_of(pictures, judgement.view, judged=True)
 
 
-def _look_of(pictures: Sequence[Picture], view: int) -> Look:
+def _look_of(pictures: Sequence[Picture], view: int, judged: bool = False) -> Look:
     for group in views(pictures):
         if group[0].view == view:
-            return look_at(group)
+            return look_at(group, judged)
     raise ModelError(f"view {view} is not among the pictures")
 
 

@@ -89,16 +89,16 @@ def views(pictures: Sequence[Picture]) -> list[tuple[Picture, ...]]:
     return sorted(found, key=lambda group: group[0].view)
 
 
-def look_at(group: tuple[Picture, ...]) -> Look:
-    """Return the look that one group of `views` gives.
+def look_at(group: tuple[Picture, ...], judged: bool = False) -> Look:
+    """Return the look that one group of `views` gives; those that were `judged` before can be, that is known.
 
     Raises ModelError where a picture cannot be judged, or the two of a pair differ in size.
     """
-    return _single(group[0]) if len(group) == 1 else _pair(*group)
+    return _single(group[0], judged) if len(group) == 1 else _pair(group[0], group[1], judged)
 
 
-def _single(picture: Picture) -> Look:
-    plane = transmission(picture)
+def _single(picture: Picture, judged: bool) -> Look:
+    plane = transmission(picture, judged)
     return Look(picture.view, plane, plane, _own_colours(picture), picture.rows, picture.columns)
 
 
@@ -109,10 +109,10 @@ def _own_colours(picture: Picture) -> Shown | None:
     return values if picture.bits == 8 else (values / ((1 << picture.bits) - 1) * 255).round().astype(np.uint8)
 
 
-def _pair(low: Picture, high: Picture) -> Look:
+def _pair(low: Picture, high: Picture, judged: bool) -> Look:
     if (low.rows, low.columns) != (high.rows, high.columns):
         raise ModelError(f"the low and the high energy of view {low.view} differ in size")
-    return Look(low.view, transmission(low), transmission(high), None, low.rows, low.columns)
+    return Look(low.view, transmission(low, judged), transmission(high, judged), None, low.rows, low.columns)
 
 
 def _pseudo_colour(low: Plane, high: Plane) -> Shown:

@@ -61,8 +61,8 @@ def reduced(values: Raw, side: int = WORK_SIDE) -> Raw:
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
 
 
-def transmission(picture: Picture) -> Plane:
-    """Return a picture as transmission, at most WORK_SIDE a side.
+def transmission(picture: Picture, judged: bool = False) -> Plane:
+    """Return a picture as transmission, at most WORK_SIDE a side; one that was `judged` is not searched for features.
 
     Raises ModelError for a picture that `pixels` refuses or that shows nothing: one value, saturated, or noise alone.
     """
@@ -74,7 +74,8 @@ def transmission(picture: Picture) -> Plane:
         plane = from_colour(values, picture.bits, picture.polarity)
     else:
         plane = from_grey(values, picture.bits, picture.polarity, picture.logarithmic)
-    _demand_features(plane)
+    if not judged:
+        _demand_features(plane)
     return plane
 
 
