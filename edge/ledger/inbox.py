@@ -45,14 +45,14 @@ class Visit(BaseModel):
 
 
 class Work(BaseModel):
-    """Something was done to the appliance itself: who had it done, when, and what became of it."""
+    """Something was done or found about the appliance itself: who had it done, when, and what became of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["update", "users"]
+    kind: Literal["update", "users", "doctor"]
     at: str = Field(max_length=40)
     by: Person
-    outcome: Literal["done", "rolled-back", "refused"]
+    outcome: Literal["done", "rolled-back", "refused", "failed"]
     detail: str = Field(max_length=2000)
     about: dict[str, Any] = {}
 

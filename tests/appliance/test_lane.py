@@ -73,6 +73,15 @@ def test_the_daily_look_finds_the_models_in_order(busy):
     assert "could not be checked" not in log
 
 
+def test_what_the_daily_look_finds_reaches_the_console(busy):
+    key = "/var/lib/jaitf-edge/signing.pem"
+    busy.machine.sh(f"chmod 644 {key}; systemctl start jaitf-edge-doctor; chmod 600 {key}", check=False, within_s=300)
+    busy.machine.until('grep -F up/audit /root/heard | grep -q \'"what":"doctor"\'')
+    (told,) = [said for said in busy.heard("up/audit") if said["what"] == "doctor"]
+    assert (told["by"], told["outcome"]) == ("jaitf-edge", "failed")
+    assert key in told["detail"]
+
+
 def test_a_device_is_restarted_alone(busy):
     before = busy.shows("MainPID")
     status = busy.machine.sh("systemctl status --no-pager jaitf-edge")
