@@ -29,6 +29,12 @@ def few_arenas() -> None:
     _set(_M_ARENA_MAX, ARENAS)
 
 
+def give_back() -> None:
+    """Return to the system what is free; takes some milliseconds, so it is for a moment in which nothing is done."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _set(option: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):  # a C library that has no such function
         ctypes.CDLL(None).mallopt(option, value)

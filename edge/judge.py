@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from drivers.clock import Clock, Stamp
 from drivers.contract import Finding, Reading, Scan, Severity
 from drivers.errors import ModelError
+from edge import heap
 from edge.assurance import Due, Trial
 from edge.config.model import Inference
 from edge.hand import Hand
@@ -197,6 +198,7 @@ class Judge:
 
     async def run(self) -> None:
         """Judge what waits until cancelled, and prove the models on their golden pictures now and then."""
+        rested_at = -1
         next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
         while True:
             self.beat()
@@ -218,7 +220,9 @@ class Judge:
                 async with asyncio.timeout(5.0):
                     await self._wake.wait()
             except TimeoutError:
-                continue
+                if rested_at != self.judged:
+                    rested_at = self.judged
+                    await asyncio.to_thread(heap.give_back)
 
     async def self_test(self) -> None:
         """Prove every model on its golden pictures; a model that fails makes the appliance blind until it passes."""
