@@ -145,18 +145,24 @@ class Scroller:
         return np.concatenate([whole[-far:], whole[: far + 1]])
 
     def match(self, old: Signature, new: Signature, expected: int, reach: int) -> Match:
-        """Return the shift from `old` to `new`, of those within `reach` of the expected one."""
+        """Return the shift from `old` to `new`, of those within `reach` of the expected one.
+
+        Not found where the error still falls beyond them: the picture has moved further.
+        """
         far = self.columns - 1
         low, high = max(expected - reach, -far), min(expected + reach, far)
         span = slice(low + far, high + far + 1)
         differ, energy = self._compare(old.light, new.light)
         differ_tint, energy_tint = self._compare(old.tint, new.tint)
-        mean = ((differ + differ_tint) / self._overlap)[span]
+        errors = (differ + differ_tint) / self._overlap
+        mean = errors[span]
         alike = np.flatnonzero(mean <= ALIKE_RATIO * mean.min() + ALIKE) + low
         shift = int(alike[np.argmin(np.abs(alike - expected))])
         at = shift + far
         light, tint = differ[at] / max(energy[at], 1e-9), differ_tint[at] / max(energy_tint[at], 1e-9)
-        found = bool(light <= SAME or differ[at] / self._overlap[at] <= self._noise)
+        beside = errors[max(low + far - 1, 0) : high + far + 2]
+        inside = reach == 0 or bool(mean.min() <= beside.min())
+        found = inside and bool(light <= SAME or differ[at] / self._overlap[at] <= self._noise)
         coloured = bool(tint <= 2 * SAME or differ_tint[at] / self._overlap[at] <= 2 * self._noise)
         return Match(shift, float(light), float(tint), found, found and coloured)
 

@@ -1,10 +1,17 @@
 """Scroll estimation: whatever the picture, shift and mask, the shift is found; and what is another picture is not."""
 
+import itertools
+
+import cv2
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drivers.screen.scroll import SAME_EDGES, Scroller
+from drivers.screen.driver import ingest_of
+from drivers.screen.scroll import SAME_EDGES, Scroller, Signature
+from drivers.screen.settings import ScreenSettings
+from simulators.conformance import screen as trial
+from simulators.screen.model import Screen
 
 ROWS, COLUMNS = 64, 200
 WHITE = (255, 255, 255)
@@ -101,3 +108,23 @@ def test_a_bag_that_had_only_begun_to_come_in_is_found_after_a_gap(seed, shift):
     scroller = Scroller(np.ones((ROWS, COLUMNS), bool))
     old, new = (scroller.signature(whole[:, x : x + COLUMNS], WHITE) for x in (100, 100 + shift))
     assert scroller.match_far(old, new).shift == shift
+
+
+def test_a_picture_that_has_moved_further_than_looked_for_is_not_found_nearer():
+    # Two such errors in one bag made it as much shorter as to look like another.
+    screen = Screen(px_s=300, tiles=trial.TILES, layout=trial.LAYOUT, gap=(40, 60))
+    ingest = ingest_of(ScreenSettings(**trial.settings("tcp://127.0.0.1:1")), trial.LAYOUT.size)
+    scroller = Scroller(ingest.valid())
+
+    def signature(at_s: float) -> Signature:
+        coded = cv2.imencode(".jpg", screen.picture(at_s), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        ingest.paint(picture)
+        return scroller.signature(ingest.part(picture), (255, 255, 255))
+
+    nearer = []
+    for at_s, moved in itertools.product(np.arange(2, 12, 0.5), range(82, 92, 3)):
+        match = scroller.match(signature(at_s), signature(at_s + moved / 300), 0, 80)
+        if match.found:
+            nearer.append((at_s, moved, match.shift))
+    assert nearer == []
