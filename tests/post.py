@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from urllib.parse import urlsplit
 
 from drivers.clock import SystemClock
 from edge.config.model import Console
@@ -13,6 +14,7 @@ from edge.ledger import Ledger
 from edge.ledger.reader import Reader
 from edge.messages import Audit
 from tests.core import IDENTITY, events, reading_hit, record, until
+from tests.mqtt import Listener
 
 CLOCK = SystemClock()
 
@@ -30,6 +32,7 @@ class Post:
     def __init__(self, folder, url, **console):
         folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.port = urlsplit(url).port
         self.ledger = Ledger(
             folder,
             events(),
@@ -47,6 +50,14 @@ class Post:
     def _present(self, session):
         self.presents.append(session)
         return [Retained("up/birth", Audit(at="now", what="birth", by=session, outcome="", detail=""))]
+
+    async def online(self):
+        """Wait until the broker has what is said on connecting: it has taken the subscription before that."""
+        async with Listener(self.port) as listener:
+            await listener.wait(lambda: any(self._is_online(m.json) for m in listener.of("state")), 30)
+
+    def _is_online(self, said):
+        return said["state"] == "online" and said["session"] == self.courier.session
 
     async def __aenter__(self):
         self.ledger.start()

@@ -51,7 +51,7 @@ class Appliance:
     async def __aenter__(self):
         await self.post.__aenter__()
         self.task = asyncio.create_task(self.desk.run())
-        await until(lambda: self.post.courier.connected)
+        await self.post.online()
         return self
 
     async def __aexit__(self, *_):

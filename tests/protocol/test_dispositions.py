@@ -12,7 +12,7 @@ from edge.evidence.rows import wrong_acts
 from edge.ledger.store import FILE, connect_read_only
 from edge.signing import SigningKey
 from tests.consoleside import Sender, reply
-from tests.core import record, scan_hit, until
+from tests.core import record, scan_hit
 from tests.mqtt import Listener
 from tests.post import Post
 
@@ -31,7 +31,7 @@ class Appliance(Post):
 
     async def __aenter__(self):
         await super().__aenter__()
-        await until(lambda: self.courier.connected)
+        await self.online()
         self.made = scan_hit(CLOCK.now(), b"what the scanner sent")
         await self.ledger.commit(record(self.made))
         return self
