@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from drivers.screen import show
 from drivers.screen.cut import Rules, Run, crop, extent, runs
-from drivers.screen.scroll import SAME_EDGES, Frame, Match, Scroller, Signature
+from drivers.screen.scroll import SAME_EDGES, Frame, Match, Scroller, Signature, differ
 from drivers.screen.show import Colour, Palette
 from drivers.screen.stitch import Seen, Strip, solid
 
@@ -107,6 +107,7 @@ class Follower:
         self._moved_s = 0.0
         self._returning: int | None = None
         self._last: Frame | None = None
+        self._last_left = 0
         self._magnified = self._recoloured = False
 
     @property
@@ -243,6 +244,7 @@ class Follower:
         if self.mode is Mode.NORMAL:
             self._check_return(frame)
             self._background, self._last, self._recoloured = background, frame, False
+            self._last_left = left
             if fresh:
                 self._normal = anchor
                 self._palette = Palette.of(frame, self._valid, background).blended(self._palette)
@@ -310,6 +312,8 @@ class Follower:
         off = solid(pixels, background, DIFFERS) & known
         top, bottom = extent(off)
         reason = self._missing(seen, first, breaks_off)
+        if reason is None and self._differs_now(pixels, known, left, background):
+            reason = "two looks at it do not agree: damaged video, or an enhancement that was not recognised"
         seen_of_it = int(off.any(axis=0).sum())
         small = min(seen_of_it, bottom - top) < self._rules.min_bag
         if reason is None and small and not (run.cut or self._part):
@@ -322,6 +326,23 @@ class Follower:
         problem = MAGNIFIED if magnified else reason if small else None
         picture = crop(pixels, known, background, (top, bottom))
         return Bag(picture, left, top, problem, None if problem else reason, self._part)
+
+    def _differs_now(self, pixels: Frame, known: NDArray[np.bool_], left: int, background: Colour) -> bool:
+        """Return whether the latest picture shows columns otherwise than they were kept, each at its first look."""
+        assert self._last is not None
+        start = max(left, self._last_left)
+        stop = min(left + pixels.shape[1], self._last_left + self._strip.width)
+        if stop <= start:
+            return False
+        here, there = slice(start - left, stop - left), slice(start - self._last_left, stop - self._last_left)
+        both = known[:, here] & self._valid[:, there]
+        kept, now = (
+            (solid(each, background, DIFFERS) & both).sum(axis=0) for each in (pixels[:, here], self._last[:, there])
+        )
+        alone = (np.minimum(kept, now) == 0) & (np.maximum(kept, now) >= self._rules.min_filled)
+        if int(alone.sum()) > self._rules.min_gap // 2:
+            return True
+        return differ(pixels[:, here], self._last[:, there], both, background)
 
     def _missing(self, seen: NDArray[np.uint8], first: int, breaks_off: bool) -> str | None:
         if first - self._segment <= self._rules.min_gap // 2:  # no belt was seen before it: it may have begun earlier

@@ -192,9 +192,7 @@ class Scroller:
         before = slice(max(shift, 0), self.columns + min(shift, 0))
         after = slice(max(-shift, 0), self.columns - max(shift, 0))
         both = self.valid[:, before] & self.valid[:, after]
-        first, second = (np.ascontiguousarray(each) for each in (old.frame[:, before], new.frame[:, after]))
-        solid = (_off(first, (*old.background, 0)) | _off(second, (*new.background, 0))) & both
-        return int((_off(first, second) & solid).sum()) <= FAR_DIFFERS * int(solid.sum())
+        return not differ(old.frame[:, before], new.frame[:, after], both, new.background)
 
     def match_edges(self, old: Signature, new: Signature, expected: int, reach: int) -> tuple[int, float]:
         """Return the shift at which the edges agree best, and their correlation there, colours left aside."""
@@ -211,6 +209,13 @@ class Scroller:
     def _compare(self, old: _Channel, new: _Channel) -> tuple[Row, Row]:
         energy = self._lags(old.square, self._weights) + self._lags(self._weights, new.square)
         return np.maximum(energy - 2 * self._lags(old.plain, new.plain), 0), np.maximum(energy, 0)
+
+
+def differ(first: Frame, second: Frame, known: NDArray[np.bool_], background: tuple[int, int, int]) -> bool:
+    """Return whether two pictures of one place show different things, as far as both are known and no belt."""
+    first, second = np.ascontiguousarray(first), np.ascontiguousarray(second)
+    solid = (_off(first, (*background, 0)) | _off(second, (*background, 0))) & known
+    return int((_off(first, second) & solid).sum()) > FAR_DIFFERS * int(solid.sum())
 
 
 def _off(first: Frame, second: Any) -> NDArray[np.bool_]:

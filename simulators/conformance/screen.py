@@ -61,7 +61,10 @@ async def serve() -> AsyncIterator[int]:
 
 def settings(url: str) -> dict[str, Any]:
     stream = url.replace("tcp://", "rtsp://") + "/screen"
-    return {"url": stream, "read_timeout_ms": 500, "open_timeout_ms": 5000, **LAYOUT.settings()}
+    # Two pixels inside the window, as the driver's page says: coded video bleeds over the window's edge.
+    x, y, width, height = LAYOUT.region
+    inside = {"region": [x, y + 2, width, height - 4]}
+    return {"url": stream, "read_timeout_ms": 500, "open_timeout_ms": 5000, **LAYOUT.settings(), **inside}
 
 
 def good(observation: Observation) -> bool:

@@ -221,3 +221,19 @@ def test_of_a_stream_that_stalls_no_bag_is_made_of_two(seed, seconds):
         at_s += 1 / 12 if chance.random() > 0.12 else chance.exponential(0.7)
     assert len(whole) > 10
     assert [(h, w) for h, w in whole if abs(h - 116) > 8 or abs(w - 126) > 8] == []
+
+
+@pytest.mark.parametrize("damaged_s", [6.4, 6.9])
+def test_a_bag_that_does_not_look_the_same_twice_was_not_seen_whole(tiles, damaged_s):
+    # A decoder shows what damaged video it has: for one picture, garbage stands where a bag comes in.
+    screen = Screen(seed=3, px_s=110, tiles=tiles, count=4, layout=ACROSS, gap=(40, 120))
+    ingest = Ingest(ACROSS.region, (ACROSS.operator, ACROSS.logo), Direction(ACROSS.moves))
+    follower = Follower(ingest.valid(), Rules(3, 16, 16, 1200), idle_s=3.0)
+    bags = []
+    for at_s, picture in screen.frames(FPS, 13):
+        ingest.paint(picture)
+        part = ingest.part(picture).copy()
+        if damaged_s <= at_s < damaged_s + 1 / FPS:
+            part[100:160, -40:] = (250, 250, 180)
+        bags += follower.feed(part, at_s)
+    assert len([bag for bag in bags if bag.reason and "two looks" in bag.reason]) == 1
