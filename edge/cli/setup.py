@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -124,14 +125,29 @@ def _with_port(url: str) -> str:
     return f"{url}:{8883 if scheme == 'mqtts' else 1883}"
 
 
+def _progress() -> Callable[[str, float, str], None]:
+    """Return what says how far something is: twenty times from its beginning to its end, and not at every step."""
+    told: dict[str, int] = {}
+
+    def say(where: str, done: float, says: str) -> None:
+        twentieth = int(done * 20)
+        if not done or told.get(where) != twentieth:
+            output.note(output.one_line(f"{where}{done:.0%}: {says}" if done or where else says))
+        told[where] = twentieth
+
+    return say
+
+
 def _survey(url: str, watch_s: float, json: bool) -> None:
     from edge.setup.survey import by_flags
+
+    progress = _progress()
 
     def tell(event: str, said: dict[str, Any]) -> None:
         if json:
             output.json_line({"event": event, **said})
         elif event == "step":
-            output.note(output.one_line(f"{said['done']:.0%}: {said['says']}" if said["done"] else said["says"]))
+            progress("", said["done"], said["says"])
         else:
             for line in said["lines"]:
                 output.line(output.one_line(line))
@@ -150,12 +166,14 @@ def _by_flags(
     from edge.cli.app import FAILED
     from edge.setup.flags import Given, lines_of, set_up
 
+    progress = _progress()
+
     def tell(event: str, said: dict[str, Any]) -> None:
         if json:
             output.json_line({"event": event, **said})
             return
         if event == "step":
-            output.note(output.one_line(f"{said['place']}: {said['done']:.0%}: {said['says']}"))
+            progress(f"{said['place']}: ", said["done"], said["says"])
         for line in lines_of(event, said):
             output.line(output.one_line(line))
 
