@@ -336,12 +336,12 @@ class Follower:
             return False
         here, there = slice(start - left, stop - left), slice(start - self._last_left, stop - self._last_left)
         both = known[:, here] & self._valid[:, there]
-        kept, now = (
-            (solid(each, background, DIFFERS) & both).sum(axis=0) for each in (pixels[:, here], self._last[:, there])
-        )
-        alone = (np.minimum(kept, now) == 0) & (np.maximum(kept, now) >= self._rules.min_filled)
-        if int(alone.sum()) > self._rules.min_gap // 2:
-            return True
+        kept, now = (solid(each, background, DIFFERS) & both for each in (pixels[:, here], self._last[:, there]))
+        for axis in (0, 1):  # where it begins and ends: what one of the two looks has and the other has nothing of
+            counts = kept.sum(axis=axis), now.sum(axis=axis)
+            alone = (np.minimum(*counts) == 0) & (np.maximum(*counts) >= self._rules.min_filled)
+            if int(alone.sum()) > self._rules.min_gap // 4:
+                return True
         return differ(pixels[:, here], self._last[:, there], both, background)
 
     def _missing(self, seen: NDArray[np.uint8], first: int, breaks_off: bool) -> str | None:
