@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import json
 import os
 import shutil
 import signal
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +115,10 @@ class Process:
                 if left_s <= 0 or not self._reader.is_alive():
                     raise NotUp(f"no {part!r} in {deadline_s:.0f} s; it said: {self.tail()}")
                 self._came.wait(min(left_s, 0.5))
+
+    def objects(self) -> int:
+        """Return how many lines were JSON objects so far."""
+        return sum(line.startswith("{") for _, line in list(self.lines))
 
     def tail(self) -> str:
         """Return the last lines that it wrote."""
@@ -232,24 +235,10 @@ def appliance(folder: Path) -> Iterator[Process]:
 
 
 @contextlib.contextmanager
-def simulated(*arguments: str) -> Iterator[tuple[Process, list[dict[str, object]]]]:
-    """Run `jaitf-sim ... --json`, and yield it with the list of what it has said, each line an object."""
+def simulated(*arguments: str) -> Iterator[Process]:
+    """Run `jaitf-sim ... --json`, and yield it."""
     process = Process(program("jaitf-sim"), *arguments, "--json")
     try:
-        yield process, _Said(process)
+        yield process
     finally:
         process.stop()
-
-
-class _Said(Sequence[dict[str, object]]):
-    def __init__(self, process: Process) -> None:
-        self._process = process
-
-    def _all(self) -> list[dict[str, object]]:
-        return [json.loads(line) for _, line in list(self._process.lines) if line.startswith("{")]
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        return self._all()[index]

@@ -22,7 +22,7 @@ from benchmarks import box
 from benchmarks.ears import Ears, is_up, receipts
 from benchmarks.harness import ROOT
 from benchmarks.scan import DEVICE, Lane
-from benchmarks.scanner import Scanner, bags
+from benchmarks.scanner import Bag, Scanner, bags
 
 TARGET = ROOT / "docs" / "scan-flame.svg"
 RATE_HZ = 200
@@ -74,7 +74,7 @@ def _record(folder: Path, spy: str, seconds: int, raw: Path) -> None:
             scans.join(60)
 
 
-def _scan(folder, port, ears, kinds, over):  # type: ignore[no-untyped-def]
+def _scan(folder: Path, port: int, ears: Ears, kinds: list[Bag], over: threading.Event) -> None:
     with Scanner(port) as scanner:
         lane = Lane(folder, scanner, ears)
         alarming = [bag for bag in kinds if lane.hit_s(bag) is not None]

@@ -152,9 +152,9 @@ def _served() -> Iterator[dict[str, int]]:
     """Run the simulated devices but the scanner, and yield their ports."""
     ports = {name: box.free_port() for name in _SERVED}
     words = [["--serve", what.format(f"127.0.0.1:{ports[name]}")] for name, (what, _) in _SERVED.items()]
-    with box.simulated("lane", *[word for pair in words for word in pair]) as (process, said):
+    with box.simulated("lane", *[word for pair in words for word in pair]) as process:
         ends = time.monotonic() + box.START_S
-        while len(said) < len(_SERVED):
+        while process.objects() < len(_SERVED):
             if time.monotonic() > ends:
                 raise box.NotUp(f"the simulated lane is not up; it said: {process.tail()}")
             time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import box, thingsboard
@@ -84,7 +85,7 @@ def _appliance(folder: Path, broker_port: int, register: Register, count: int) -
         box.appliance(config) as process,
     ):
         ears.wait(is_up("portal-1"), 30)
-        return _measured(register, count, ears, process, seen)
+        return _measured(register, count, process, seen)
 
 
 def _thingsboard(
@@ -102,10 +103,12 @@ def _thingsboard(
         thingsboard.gateway(folder / "theirs", broker_port, register.port, POLL_MS, say) as process,
     ):
         ears.wait(said, 60)
-        return _measured(register, count, ears, process, seen)
+        return _measured(register, count, process, seen)
 
 
-def _measured(register, count, ears, process, seen):  # type: ignore[no-untyped-def]
+def _measured(
+    register: Register, count: int, process: box.Process, seen: Callable[[], dict[int, float]]
+) -> tuple[Spread, dict[str, float]]:
     chance = random.Random(5)
     register.changes(WARM_UP, chance, time.monotonic() + 30)
     time.sleep(1)

@@ -9,9 +9,13 @@ import asyncio
 import random
 import threading
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from simulators.modbus.model import Image
 from simulators.modbus.wire import Faults, Server
+
+T = TypeVar("T")
 
 GAP_S = (0.11, 0.19)
 MODULUS = 1 << 16
@@ -44,7 +48,7 @@ class Register:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
-    def _do(self, work):  # type: ignore[no-untyped-def]
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     @property

@@ -1,7 +1,8 @@
 """How a device is found that nobody has described yet: a driver's finder lists what to try at a place, one by one.
 
 A driver names its finder in its `DriverInfo`. Most attempts are the driver's own probe with the settings that devices
-of its kind usually have. Nothing that is asked changes anything in a device, and each attempt has a deadline.
+of its kind usually have. What is asked reads, and writes nothing; each attempt has a deadline. Still, registers that
+clear on reading are cleared by it, and a serial port that is opened raises DTR.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class JournalHandler(logging.Handler):
             text = self.format(record)
             self._socket.sendto(encoded(fields(record, text, self._facts)), socket.MSG_NOSIGNAL, self._address)
         except OSError:
-            print(f"<{priority(record.levelno)}>{record.name}: {record.getMessage()}", file=sys.stderr)  # noqa: T201
+            print(f"<{priority(record.levelno)}>{record.name}: {record.getMessage()}", file=sys.stderr)  # noqa: T201 - the journal is away
         except Exception:  # noqa: BLE001  # as every handler of the standard library: logging never fails its caller
             self.handleError(record)
 

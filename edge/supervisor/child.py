@@ -72,7 +72,7 @@ class Nursery:
                 loop = asyncio.get_running_loop()
                 self._ready = loop.create_future()
                 # Started from the main thread, whose end the kernel takes for this process's.
-                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: ASYNC220
+                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: ASYNC220 - as above
                 theirs.close()
                 self._control = ours
                 loop.add_reader(ours, self._news)
