@@ -14,6 +14,7 @@ from drivers.conformance.case import Case, Silence, Wire
 from drivers.contract import Observation, Reading
 from simulators.codereader.model import Desk
 from simulators.codereader.wire import Keyboard, record, said, stroke, typed
+from simulators.conformance.hand import Hand
 from simulators.line import Line
 
 DESK = Desk(seed=11)
@@ -56,16 +57,15 @@ def possible(observation: Observation) -> bool:
     return isinstance(observation, Reading) and [c["kind"] for c in observation.values["codes"]] == ["other"]
 
 
-class KeyboardLine:
+class KeyboardLine(Hand):
     """A keyboard in a trial's hands. The kernel hands over whole records alone: what is spoilt here are keys."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.keyboard = Keyboard(folder / "event0")
         self.where = f"hid://{folder}/event0"
         self._there = False
         self._held: bytes | None = None
-        self._noise = b""
-        self._halve = self._silent = False
 
     def type(self, records: bytes) -> None:
         """Take what the reader types, and hand on what the trial lets through."""
@@ -86,18 +86,6 @@ class KeyboardLine:
     def release(self) -> None:
         held, self._held = self._held, None
         self.keyboard.send(held or b"")
-
-    def garble(self, noise: bytes) -> None:
-        self._noise += noise
-
-    def halve(self) -> None:
-        self._halve = True
-
-    def silence(self) -> None:
-        self._silent = True
-
-    def mend(self) -> None:
-        self._halve = self._silent = False
 
     async def unplug(self) -> None:
         self._there = False

@@ -18,6 +18,7 @@ import numpy as np
 
 from drivers.conformance.case import Case, Silence, Wire
 from drivers.contract import Observation, Scan
+from simulators.conformance.hand import Hand
 
 EVERY_S = 0.05
 ROWS, COLUMNS = 8, 12
@@ -34,17 +35,16 @@ def picture(number: int) -> bytes:
     return bytes(data)
 
 
-class Share:
+class Share(Hand):
     """The folder, and its exporter; see `drivers.conformance.case.Line`."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.path = folder / "export"
         self.where = str(self.path)
         self._away = folder / "away"
         self._number = self._strays = 0
         self._held: list[tuple[str, bytes]] | None = None
-        self._noise = b""
-        self._halve = self._silent = False
 
     def export(self) -> None:
         """Write the next picture, as far as the trial lets it."""
@@ -78,18 +78,6 @@ class Share:
         held, self._held = self._held or [], None
         for name, data in held:
             self._write(name, data)
-
-    def garble(self, noise: bytes) -> None:
-        self._noise += noise
-
-    def halve(self) -> None:
-        self._halve = True
-
-    def silence(self) -> None:
-        self._silent = True
-
-    def mend(self) -> None:
-        self._halve = self._silent = False
 
     async def unplug(self) -> None:
         self.path.rename(self._away)
