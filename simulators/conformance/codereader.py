@@ -14,7 +14,7 @@ from drivers.conformance.case import Case, Silence, Wire
 from drivers.contract import Observation, Reading
 from simulators.codereader.model import Desk
 from simulators.codereader.wire import Keyboard, record, said, stroke, typed
-from simulators.conformance.hand import Hand
+from simulators.hand import Hand
 from simulators.line import Line
 
 DESK = Desk(seed=11)

@@ -18,7 +18,7 @@ import numpy as np
 
 from drivers.conformance.case import Case, Silence, Wire
 from drivers.contract import Observation, Scan
-from simulators.conformance.hand import Hand
+from simulators.hand import Hand
 
 EVERY_S = 0.05
 ROWS, COLUMNS = 8, 12

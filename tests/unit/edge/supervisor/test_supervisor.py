@@ -107,7 +107,7 @@ async def lane(tmp_path, test_driver, monkeypatch):
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before the opening, or between that and the reading
         return False
 
 
