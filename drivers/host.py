@@ -164,7 +164,7 @@ async def _serve(sock: socket.socket) -> None:
                 start = message
             elif isinstance(message, wire.Order):  # right behind it
                 order = message
-    info = registry.available()[start.driver]
+    info = registry.named(start.driver)
     driver = registry.make(info, registry.settings_class(info).model_validate(start.settings))
     port = SocketPort(start.device, sock, Path(start.state_dir), start.window, SystemClock())
     port.on_order = driver.order

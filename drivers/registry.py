@@ -45,6 +45,14 @@ def available() -> dict[str, DriverInfo]:
     return dict(sorted(found.items()))
 
 
+def named(name: str) -> DriverInfo:
+    """Return one driver; third parties' are looked for only where it is none of ours, for that takes time and memory.
+
+    Raises KeyError where there is none of this name, ConfigError as `available` does.
+    """
+    return built_in().get(name) or available()[name]
+
+
 def _load(path: str) -> object:
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
@@ -77,8 +85,13 @@ def source_of(driver: str) -> str | None:
     return info.source if info else None
 
 
-def make(info: DriverInfo, settings: Settings) -> Driver:
-    """Return a driver with these settings; imports the driver's libraries, does no I/O."""
+def driver_class(info: DriverInfo) -> type[Driver]:
+    """Return a driver's class; imports the driver's libraries."""
     loaded = _load(info.driver)
     assert isinstance(loaded, type) and issubclass(loaded, Driver), info.driver
-    return cast("Callable[[Settings], Driver]", loaded)(settings)
+    return loaded
+
+
+def make(info: DriverInfo, settings: Settings) -> Driver:
+    """Return a driver with these settings; imports the driver's libraries, does no I/O."""
+    return cast("Callable[[Settings], Driver]", driver_class(info))(settings)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +55,9 @@ class Child:
 class Nursery:
     """Starts the nursery's process, and devices' processes through it. For the event loop alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, drivers: Iterable[str] = ()) -> None:
+        """Start nothing yet; `drivers` are those that the nursery is to have ready."""
+        self._drivers = sorted(set(drivers))
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._spawning: dict[str, asyncio.Future[Child]] = {}
@@ -68,7 +71,8 @@ class Nursery:
             if self._control is None:
                 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 ours.setblocking(False)
-                command = [sys.executable, "-m", "edge.supervisor.nursery", str(theirs.fileno()), str(os.getpid())]
+                program = (sys.executable, "-m", "edge.supervisor.nursery")
+                command = [*program, str(theirs.fileno()), str(os.getpid()), *self._drivers]
                 loop = asyncio.get_running_loop()
                 self._ready = loop.create_future()
                 # Started from the main thread, whose end the kernel takes for this process's.

@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from setproctitle import setproctitle
@@ -100,20 +101,27 @@ def _end(living: set[int]) -> None:
         os.waitpid(pid, 0)
 
 
-def _prepare() -> None:
-    """Have in memory what every device's process needs, for all of them to share, and keep it shared.
+def _prepare(names: Iterable[str]) -> None:
+    """Have in memory what the processes of these drivers need, for all of them to share, and keep it shared.
 
-    The classes of settings are light; a driver's libraries are for its own process to load. A third party's driver is
-    not touched: what it does when it is imported is its own process's business.
+    A driver of readings is code and little else: here it is in memory once, and not once a device. What pictures are
+    read with is large and starts threads, which no fork survives: that is for the device's own process to load. A third
+    party's driver is not touched: what it does when it is imported is its own process's business.
     """
-    for info in registry.built_in().values():
+    ours = registry.built_in()
+    for info in (ours[name] for name in sorted(set(names) & ours.keys())):
         registry.settings_class(info)
+        if not info.pictures:
+            registry.driver_class(info)
     gc.collect()
     gc.freeze()  # else each process's collector writes to every object, and the kernel copies every page
 
 
 def main() -> None:
-    """Serve the core over the socket whose number is the first argument, until it closes."""
+    """Serve the core over the socket whose number is the first argument, until it closes.
+
+    The second argument is the core's process, the others the drivers of its devices.
+    """
     die_with_parent(int(sys.argv[2]))
     setproctitle("jaitf-edge-nursery")
     _log_as("nursery", {})
@@ -128,7 +136,7 @@ def main() -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     heap.few_arenas()
-    _prepare()
+    _prepare(sys.argv[3:])
     control.send(json.dumps({"ready": os.getpid()}).encode())
     living: set[int] = set()
     poll = select.poll()

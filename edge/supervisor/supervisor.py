@@ -51,7 +51,7 @@ class Supervisor:
         self._chance = chance
         self._handle = handle
         self._on_state = on_state
-        self._nursery = Nursery()
+        self._nursery = Nursery(device.driver for device in devices)
         self._children: dict[str, Child] = {}
         self._services: dict[str, DeviceService] = {}
         self._orders: dict[str, wire.Order] = {}

@@ -85,6 +85,17 @@ def test_a_third_partys_driver_joins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert registry.settings_class(info).__name__ == "FolderSettings"
 
 
+def test_a_built_in_driver_is_found_without_looking_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = DriverInfo("acme", "", "a:B", "a:C", pictures=True, example="")
+    looked: list[str] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: looked.append(group) or [point(info)])
+    assert registry.named("modbus").name == "modbus"
+    assert looked == []
+    assert registry.named("acme") is info
+    with pytest.raises(KeyError):
+        registry.named("nobodys")
+
+
 @pytest.mark.parametrize(
     ("loads", "says"),
     [

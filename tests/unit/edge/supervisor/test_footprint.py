@@ -8,7 +8,8 @@ import sys
 
 HEAVY = ["PIL", "cryptography", "cv2", "imagecodecs", "numpy", "onnxruntime", "pydicom", "pynetdicom", "requests"]
 
-#: What each driver's own process loads of these before its device has said a word; those not named, nothing.
+#: What each driver's own process loads of these before its device has said a word; those not named nothing at all: all
+#: that they need is there before the fork.
 ITS_OWN = {
     "dicos": {"PIL", "numpy", "pydicom", "pynetdicom", "requests"},
     "folder": {"numpy", "cv2"},
@@ -20,16 +21,27 @@ _DEVICES = """
 import json, os, sys, tomllib
 from edge.supervisor import nursery
 from drivers import registry
-nursery._prepare()
+nursery._prepare(registry.built_in())
+threads = len(os.listdir("/proc/self/task"))
+before = set(sys.modules)
 heavy = lambda: [name for name in HEAVY if name in sys.modules]
 print(json.dumps(["nursery", heavy()]), flush=True)
+print(json.dumps(["threads", [threads]]), flush=True)
 for name, info in registry.built_in().items():
     if os.fork() == 0:
         settings = registry.settings_class(info).model_validate(tomllib.loads(info.example)["settings"])
         registry.make(info, settings)
-        print(json.dumps([name, heavy()]), flush=True)
+        late = sorted(set(sys.modules) - before) if not info.pictures else []
+        print(json.dumps([name, heavy() + late]), flush=True)
         os._exit(0)
     os.wait()
+"""
+_ANOTHER_LANE = """
+import json, sys
+from edge.supervisor import nursery
+nursery._prepare(["llrp", "llrp", "dicos", "somebodys-own"])
+drivers = ("drivers.llrp.driver", "drivers.modbus.driver", "drivers.dicos.driver")
+print(json.dumps(["nursery", [name for name in drivers if name in sys.modules]]))
 """
 _CORE = """
 import json, sys
@@ -47,8 +59,13 @@ def loaded(program: str) -> dict[str, set[str]]:
 def test_a_devices_process_loads_its_own_libraries_alone():
     found = loaded(_DEVICES)
     assert found.pop("nursery") == set(), "what the devices' parent loads, every device pays for"
+    assert found.pop("threads") == {1}, "a fork takes no other thread along, and its locks for ever"
     assert len(found) > 10
     assert {name: libraries for name, libraries in found.items() if libraries} == ITS_OWN
+
+
+def test_a_lanes_drivers_of_readings_are_loaded_once_for_all_and_no_other_lanes():
+    assert loaded(_ANOTHER_LANE) == {"nursery": {"drivers.llrp.driver"}}
 
 
 def test_the_core_of_a_lane_without_pictures_loads_nothing_of_pictures():
