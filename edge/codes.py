@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+KIND = "disposition"
+"""What an act of the ledger is called that says what came of a hit."""
+
 # fmt: off
 Outcome = Literal[
     "seizure", "detained", "handed_over", "controlled_delivery", "pending_lab", "inconclusive", "nothing_found",

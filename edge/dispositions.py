@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from drivers.clock import Clock
 from drivers.errors import StoreError
 from edge import codes
+from edge.codes import KIND
 from edge.down import DISPOSITION, MAX_BYTES, Disposition, first_problem
 from edge.ledger import Ledger, Note
 from edge.ledger.batch import Batch
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("jaitf.console")
 
-KIND = "disposition"
 HOLDING = codes.CONFIRMED | codes.PENDING
 MAX_WAITING = 256
 

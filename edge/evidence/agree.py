@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edge.dispositions import KIND, held
+from edge.codes import KIND
+from edge.dispositions import held
 from edge.ledger.batch import evidence_path
 from edge.ledger.room import UNKNOWN_MEDIA_TYPE
 from edge.ledger.store import FILE, connect_read_only

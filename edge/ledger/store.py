@@ -15,7 +15,6 @@ from typing import Any
 
 from drivers.errors import StoreError, StoreFull
 from drivers.fsync import sync_folder
-from edge.ledger import chain
 
 log = logging.getLogger("jaitf.ledger")
 
@@ -144,6 +143,8 @@ def open_ledger(folder: Path) -> Opened:
 
 
 def _open_sound(folder: Path, path: Path) -> Opened:
+    from edge.ledger import chain  # needs cryptography, which who only reads the file has no use for
+
     log = Path(f"{path}-wal")
     if log.exists() and log.stat().st_size:
         from edge.ledger import wal  # needs numpy, which a lane without pictures has no other use for
@@ -271,6 +272,8 @@ def _salvage(damaged: Path, db: sqlite3.Connection) -> tuple[dict[str, int], int
 
 
 def _as_committed(columns: list[str], row: tuple[Any, ...]) -> bool:
+    from edge.ledger import chain  # as above
+
     named = dict(zip(columns, row, strict=True))
     return chain.Row(**{name: named[name] for name in chain.COLUMNS}).as_committed()
 

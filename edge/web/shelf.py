@@ -16,7 +16,7 @@ from typing import Any
 from drivers.clock import rfc3339
 from drivers.errors import StoreError
 from edge import codes
-from edge.dispositions import KIND
+from edge.codes import KIND
 from edge.figures import Outcome
 from edge.ledger.store import FILE, connect_read_only
 from edge.trial import toml_files

@@ -12,7 +12,6 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from cryptography import x509
 from starlette.datastructures import Headers
 
 SAFE = frozenset({"GET", "HEAD"})
@@ -42,6 +41,8 @@ class Names:
 
 def _certified(path: Path) -> list[str]:
     """Return the DNS names of a certificate; none where it cannot be read, which whoever serves with it will say."""
+    from cryptography import x509  # here: 7 MB that a page without TLS has no use for
+
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -48,6 +48,11 @@ import json, sys
 import edge.daemon, edge.cli.run, edge.config.load
 print(json.dumps(["core", [name for name in HEAVY if name in sys.modules]]))
 """
+_PAGE = """
+import json, sys
+import edge.web.__main__
+print(json.dumps(["page", [name for name in [*HEAVY, "edge.ledger.ledger"] if name in sys.modules]]))
+"""
 
 
 def loaded(program: str) -> dict[str, set[str]]:
@@ -70,3 +75,7 @@ def test_a_lanes_drivers_of_readings_are_loaded_once_for_all_and_no_other_lanes(
 
 def test_the_core_of_a_lane_without_pictures_loads_nothing_of_pictures():
     assert loaded(_CORE) == {"core": {"cryptography"}}
+
+
+def test_the_page_loads_nothing_of_pictures_signatures_or_of_writing_the_ledger():
+    assert loaded(_PAGE) == {"page": set()}
