@@ -344,13 +344,13 @@ def _look(
     scan: Scan, model: Model, points: OperatingPoints | None, elevated: bool, always: bool
 ) -> tuple[Judgement, bytes | None]:
     judgement = model.judge(scan.pictures, elevated=elevated, points=points)
-    if not judgement.alarm and not always:
-        return judgement, None
-    try:
-        return judgement, thumbnail(scan.pictures, judgement)
-    except ModelError as error:
-        log.warning("no thumbnail: %s", error)
-        return judgement, None
+    thumb = None
+    if judgement.alarm or always:
+        try:
+            thumb = thumbnail(scan.pictures, judgement)
+        except ModelError as error:
+            log.warning("no thumbnail: %s", error)
+    return replace(judgement, look=None), thumb  # nobody looks again, and it is large
 
 
 def _report(judgement: Judgement, thumb: bytes | None, model: Model, started: Stamp, ended: Stamp) -> ThreatReport:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from drivers.contract import Category
+
+if TYPE_CHECKING:
+    from inference.look import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Judgement:
     `score` (0..1) ranks scans below the threshold too; `peak` is where it comes from: x, y in the pixels of the picture
     of `view`. `findings` holds what reached `threshold`, the strongest first; with several views the highest score
     decides. `ms` is how long it took. Where a server is configured `at` says whose graph ran, and `fallback` why it was
-    the local one for a view.
+    the local one for a view. `look` is the view that decided as it was read, for who draws it: some megabytes.
     """
 
     alarm: bool
@@ -41,3 +44,4 @@ class Judgement:
     ms: float
     at: Literal["server", "local"] | None = None
     fallback: str | None = None
+    look: Look | None = field(default=None, repr=False, compare=False)

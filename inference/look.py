@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from drivers.contract import Energy, Picture
 from drivers.errors import ModelError
 from inference.manifest import Colour
-from inference.normalise import Plane, pixels, reduced, transmission
+from inference.normalise import Plane, bag_region, pixels, reduced, transmission
 
 Shown = NDArray[np.uint8]
 
@@ -23,11 +24,12 @@ _HUES = np.array([[0.95, 0.55, 0.10], [0.90, 0.60, 0.15], [0.25, 0.65, 0.25], [0
 _THIN = 0.03
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Look:
     """A view: `low` and `high` are transmissions of one working size (the same plane where there is one energy).
 
-    `colour` is the picture itself where the device gave colours; `rows`, `columns` are the picture's own size.
+    `colour` is the picture itself where the device gave colours; `rows`, `columns` are the picture's own size. What is
+    made of it is made once.
     """
 
     view: int
@@ -47,6 +49,11 @@ class Look:
         """Whether there is one energy and no colour: nothing to show but brightness."""
         return self.colour is None and self.low is self.high
 
+    @cached_property
+    def region(self) -> tuple[int, int, int, int]:
+        """Where the item lies in the planes; see `bag_region`."""
+        return bag_region(self.transmission)
+
     def planes(self, colour: Colour) -> Plane:
         """Return the view as a model wants it: rows x columns x channels, 0..1; one channel where all are alike."""
         if colour is Colour.TRANSMISSION:
@@ -56,13 +63,14 @@ class Look:
         if self.is_grey:
             # In steps of a 255th like every shown picture: what models learned from was stored so.
             return np.asarray(np.rint(self.low * np.float32(255)) / np.float32(255))[..., None]
-        shown: Plane = self.shown().astype(np.float32) / np.float32(255)
+        shown: Plane = self.shown.astype(np.float32) / np.float32(255)
         if colour is Colour.GRAY:
             return np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
         return shown if colour is Colour.RGB else np.ascontiguousarray(shown[..., ::-1])
 
+    @cached_property
     def shown(self) -> Shown:
-        """Return the view as a screen shows it, RGB: its own colours, colours by material, or grey."""
+        """The view as a screen shows it, RGB: its own colours, colours by material, or grey."""
         if self.colour is not None:
             return self.colour
         if self.is_grey:

@@ -102,6 +102,7 @@ class Model:
             ms=(time.perf_counter() - started) * 1000,
             at=None if remote is None else "local" if local else "server",
             fallback=local[0] if local else None,
+            look=look,
         )
 
     def sweep(self, pictures: Sequence[Picture], thresholds: Sequence[float]) -> list[tuple[Found, ...]]:

@@ -30,6 +30,8 @@ _MIN_RANGE = 0.01
 _NOISE_RANGE = 2.5
 _NOISE_SAMPLES = 65_536
 _LEVELS = 4096
+_TAIL = 0.001
+_GLANCE = 8
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _GREY_SPREAD = 0.02
 _ORGANIC_GAMMA, _METAL_GAMMA = 1.2, 1.8
@@ -144,7 +146,7 @@ def air_level(rising: Plane) -> float:
     """
     small = reduced(rising, _STATISTICS_SIDE)
     top = float(np.percentile(small, 99))
-    return float(np.median(small[small >= 0.95 * top])) if top > 0 else 0.0
+    return float(_median(small[small >= 0.95 * top])) if top > 0 else 0.0
 
 
 def bag_region(plane: Plane) -> tuple[int, int, int, int]:
@@ -174,18 +176,52 @@ def noise(plane: Plane) -> float:
     plane = plane[:: max(1, plane.size // _NOISE_SAMPLES)]
     second = plane[:, 2:] - 2 * plane[:, 1:-1] + plane[:, :-2]
     # 0.6745: median of |x| of a unit normal; sqrt(6): the second difference of unit noise.
-    return float(np.median(np.abs(second))) / (0.6745 * 6**0.5)
+    return float(_median(np.abs(second))) / (0.6745 * 6**0.5)
+
+
+def _median(values: Plane) -> np.float32:
+    """Return what `np.median` does of values that are all numbers; that looks for NaN too, and takes 15 times as long.
+
+    For one place alone NumPy's partition has vector instructions.
+    """
+    flat, middle = values.ravel(), values.size // 2
+    parted = np.partition(flat, middle)
+    return parted[middle] if flat.size % 2 else np.mean((parted[:middle].max(), parted[middle]), dtype=np.float32)
 
 
 def _demand_features(plane: Plane) -> None:
     smooth = np.asarray(cv2.blur(plane, (3, 3)))
+    deviation = noise(plane)
+    if _spans(smooth, max(_MIN_RANGE, _NOISE_RANGE * deviation)):
+        return
     # By counting: to sort half a million values takes longer than all else that is done to a picture here.
-    counts = np.cumsum(cv2.calcHist([smooth], [0], None, [_LEVELS], [0, 1 + 1 / _LEVELS]))
-    low, high = (int(np.searchsorted(counts, share * smooth.size)) / _LEVELS for share in (0.001, 0.999))
+    low, high = _extent(smooth)
     if high - low < _MIN_RANGE:
         raise ModelError("the picture is featureless: nothing but one level")
-    if high - low < _NOISE_RANGE * noise(plane):
+    if high - low < _NOISE_RANGE * deviation:
         raise ModelError("the picture is featureless: nothing but noise")
+
+
+def _extent(smooth: Plane) -> tuple[float, float]:
+    """Return the levels that a thousandth of a plane lies at or below, and at or above; to a 4096th."""
+    counts = np.cumsum(cv2.calcHist([smooth], [0], None, [_LEVELS], [0, 1 + 1 / _LEVELS]))
+    low, high = (int(np.searchsorted(counts, share * smooth.size)) / _LEVELS for share in (_TAIL, 1 - _TAIL))
+    return low, high
+
+
+def _spans(smooth: Plane, wanted: float) -> bool:
+    """Return whether a plane's levels lie further apart than `wanted`, for sure; False where only `_extent` can tell.
+
+    Some of its rows say about where its ends are, and of the rest it is counted that enough lies beyond: that takes a
+    sixth of the time, and nearly every picture is done with.
+    """
+    low, high = _extent(np.ascontiguousarray(smooth[::_GLANCE]))
+    inside = (high - low - wanted) / 4
+    if inside <= 2 / _LEVELS:
+        return False
+    enough = _TAIL * smooth.size
+    below, above = low + inside, high - inside
+    return bool(np.count_nonzero(smooth < below) > enough and np.count_nonzero(smooth > above) > enough)
 
 
 def _full_scale(values: Raw, bits: int, logarithmic: bool = False) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inference.look import Look
 from inference.manifest import ImageInput, Input, MaskInput, Resize, SizeInput
-from inference.normalise import Plane, bag_region
+from inference.normalise import Plane
 
 Tensor = NDArray[Any]
 Box = tuple[float, float, float, float]
@@ -56,7 +56,7 @@ def prepare(look: Look, inputs: tuple[Input, ...]) -> tuple[dict[str, Tensor], P
     image = next(i for i in inputs if isinstance(i, ImageInput))
     planes = look.planes(image.colour)
     rows, columns = planes.shape[:2]
-    region = bag_region(look.transmission) if image.region == "bag" else (0, 0, columns, rows)
+    region = look.region if image.region == "bag" else (0, 0, columns, rows)
     canvas, placement = place(planes, region, image, (look.columns, look.rows))
     feeds: dict[str, Tensor] = {}
     for spec in inputs:

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -144,6 +145,14 @@ class TestBaggage:
         monkeypatch.setattr(darkness._runtime, "run", lambda feeds: {"logits": np.full((1, 1, 16, 16), -9, np.float32)})
         with pytest.raises(ModelError, match="golden picture 0"):
             darkness.self_test()
+
+
+def test_what_is_drawn_is_what_was_judged_and_is_not_read_again(darkness, monkeypatch):
+    pictures = [blob_picture(120, 70)]
+    judged = darkness.judge(pictures)
+    drawn = inference.thumbnail(pictures, replace(judged, look=None))
+    monkeypatch.setattr("inference.look.transmission", lambda *_: pytest.fail("it is read again"))
+    assert inference.thumbnail(pictures, judged) == drawn
 
 
 def test_memory_stays_flat(darkness):

@@ -155,3 +155,21 @@ def test_any_picture_is_judged_or_refused(values):
 def test_the_noise_of_a_large_plane_is_that_of_some_of_its_rows(seed, sigma):
     plane = np.random.default_rng(seed).normal(0.5, sigma, (900, 700)).astype(np.float32)
     assert normalise.noise(plane) == pytest.approx(sigma, rel=0.05)
+
+
+@given(arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(0, 1, width=32)))
+def test_the_quick_median_is_the_median(values):
+    assert float(normalise._median(values)) == float(np.median(values))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.05), st.floats(0, 0.05), st.floats(0.0005, 0.05))
+def test_levels_that_span_at_a_glance_span_in_every_row(seed, wanted, spread, share):
+    chance = np.random.default_rng(seed)
+    plane = chance.normal(0.5, 1e-4, (96, 64)).astype(np.float32)
+    plane[chance.random(plane.shape) < share] -= np.float32(spread)
+    low, high = normalise._extent(plane)
+    assert not normalise._spans(plane, wanted) or high - low >= wanted
+
+
+def test_features_of_a_bag_show_at_a_glance():
+    assert normalise._spans(scene(), normalise._MIN_RANGE)

@@ -136,4 +136,4 @@ def test_a_grey_view_fills_every_channel_as_its_shown_picture_would(blob, colour
     spec = image(colour=colour, scale=255, size=(look.rows, look.columns))
     tensor = prepare(look, (spec,))[0]["x"]
     assert tensor.shape == spec.shape
-    assert np.allclose(tensor[0], look.shown()[..., : colour.channels].transpose(2, 0, 1), atol=1e-3)
+    assert np.allclose(tensor[0], look.shown[..., : colour.channels].transpose(2, 0, 1), atol=1e-3)
