@@ -17,6 +17,8 @@ from edge.nouns import Decision, Evidence, Hit, Item, ModelName, Threat, ThreatR
 
 IDENTITY = Identity("jaitf", "lfw", "t1-l3", "edge-01", "passenger")
 MODEL = ModelName("baggage", "1.0.0", "ab" * 32)
+#: What has not come by then does not come. No measure of anything: a busy machine may take its time.
+DEADLINE_S = 60.0
 _numbers = itertools.count(1)
 
 
@@ -84,7 +86,7 @@ def reading(at: Stamp, value: int = 1, label: str = "counter", **changes: Any) -
     return Reading(at, **{"values": {label: value}, "findings": (finding,), "raw": b"raw", **changes})
 
 
-async def until(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
     """Wait for what another thread or process does and tells nobody about."""
     deadline = time.monotonic() + deadline_s
     while not condition():

@@ -135,12 +135,18 @@ class DeviceService:
             await ended.pop()
         finally:
             self._over = True
-            await self._let_it_rest()
-            self._child.kill(signal.SIGKILL)
+            try:
+                await self._let_it_rest()
+            finally:
+                await self._end(tasks)
+
+    async def _end(self, tasks: set[asyncio.Task[None]]) -> None:
+        """End the process and the work on it; its wire and handle are let go also where the core itself just ends."""
+        self._child.kill(signal.SIGKILL)
+        with contextlib.closing(self._child):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._child.close()
 
     async def order(self, order: wire.Order) -> None:
         """Tell the process what its outputs are to show, now and, where it is not started yet, as soon as it is."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -43,15 +46,18 @@ class TestSettings(Settings):
     after: int = 5
     distinct: bool = True
     scans: bool = False
+    progress_deadline_s: float = 3.0
     padding: int = 0  # so many findings of half a kilobyte more in each hit
     acks: Path | None = None  # a file that takes the name of each observation that the core says is committed
 
 
-class TestDriver(Driver):
-    progress_deadline_s = 3.0
+FLOODING_AT_ONCE = 100
 
+
+class TestDriver(Driver):
     def __init__(self, settings: TestSettings) -> None:
         self.settings = settings
+        self.progress_deadline_s = settings.progress_deadline_s
 
     async def probe(self, deadline_s: float) -> ProbeReport:
         return ProbeReport(True, ("a test driver answers",))
@@ -82,6 +88,11 @@ class TestDriver(Driver):
             with self.settings.acks.open("a") as acks:
                 acks.write(f"{self._name(number)}\n")
 
+    async def _flood(self, port: Port, numbers: Iterator[int]) -> None:
+        for number in numbers:
+            await port.emit(Reading(port.clock.now(), {"count": number}))
+            port.progress()
+
     def _name(self, number: int) -> str | int:
         """What an observation is known by: with `acks`, a name that no other run of this driver gives again."""
         return f"{self._run}-{number}" if self.settings.acks else number
@@ -106,16 +117,17 @@ class TestDriver(Driver):
             case "silent":
                 await asyncio.sleep(600)
             case "leak":
-                hoard = []
+                # More than a device may hold, and less than where the kernel stops it: who is to find it may be late.
+                limit, hoard = resource.getrlimit(resource.RLIMIT_DATA)[0], []
                 while True:
-                    hoard.append(bytearray(os.urandom(1 << 20)) * 8)
+                    if limit == resource.RLIM_INFINITY or sum(map(len, hoard)) < limit * 5 // 8:
+                        hoard.append(bytearray(os.urandom(1 << 20)) * 8)
                     await asyncio.sleep(0.01)
             case "flood":
-                number = 1_000_000
-                while True:
-                    number += 1
-                    await port.emit(Reading(port.clock.now(), {"count": number}))
-                    port.progress()
+                # Many at once: one that waited for its answer each time would be no flood on a slow machine.
+                async with asyncio.TaskGroup() as group:
+                    for first in range(FLOODING_AT_ONCE):
+                        group.create_task(self._flood(port, itertools.count(1_000_000 + first, FLOODING_AT_ONCE)))
             case "garbage":
                 port._sock.send(b"\x00" * 64)  # type: ignore[attr-defined]
                 await asyncio.sleep(600)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from edge.config import DeviceConfig
 from edge.supervisor import device as module
 from edge.supervisor.child import Child
 from edge.supervisor.device import DeviceService, ProcessEnded
-from tests.core import reading, until
+from tests.core import DEADLINE_S, FakeClock, reading, until
 
 CLOCK = SystemClock()
 
@@ -25,7 +24,7 @@ CLOCK = SystemClock()
 class FarEnd:
     """The process's side: a real one that only sleeps stands for it, so that it can be killed."""
 
-    def __init__(self, tmp_path, handle, pictures=False, settings=None):
+    def __init__(self, tmp_path, handle, pictures=False, settings=None, clock=CLOCK):
         import os
 
         ours, self.wire = socket.socketpair()
@@ -34,7 +33,7 @@ class FarEnd:
         self.process = subprocess.Popen(["sleep", "600"])
         loop = asyncio.get_running_loop()
         self.exit = loop.create_future()
-        child = Child("x", self.process.pid, ours, os.pidfd_open(self.process.pid), self.exit)
+        self.child = child = Child("x", self.process.pid, ours, os.pidfd_open(self.process.pid), self.exit)
         config = DeviceConfig.model_construct(
             name="x", driver="test", model=None, settings=settings or Settings(), memory_bytes=1 << 30
         )
@@ -45,7 +44,7 @@ class FarEnd:
             child,
             pictures=pictures,
             state_dir=tmp_path,
-            clock=CLOCK,
+            clock=clock,
             handle=handle,
             set_state=self.states.append,
             unsettled=self.unsettled,
@@ -65,7 +64,7 @@ class FarEnd:
 
     async def ended(self):
         with pytest.raises(ProcessEnded) as ended:
-            await asyncio.wait_for(self.task, 10)
+            await asyncio.wait_for(self.task, DEADLINE_S)
         return ended.value
 
 
@@ -185,7 +184,24 @@ async def test_a_process_that_closes_its_wire_and_lives_on_is_ended(far_end, mon
     end.exit.set_result(0)
     end.wire.close()
     await end.ended()
-    assert end.process.wait(5) == -signal.SIGKILL
+    assert end.process.wait(DEADLINE_S) == -signal.SIGKILL
+
+
+async def test_a_core_that_ends_just_when_a_process_does_lets_go_of_its_wire(far_end, monkeypatch):
+    end = far_end()
+    kill = Child.kill
+
+    def killed_and_stopped(child, number):
+        kill(child, number)
+        end.task.cancel()
+
+    monkeypatch.setattr(Child, "kill", killed_and_stopped)
+    end.exit.set_result(0)
+    end.wire.close()
+    with pytest.raises(asyncio.CancelledError):
+        await end.task
+    assert end.child.handle == -1
+    assert end.child.wire.fileno() == -1
 
 
 def truncated(message, cut):
@@ -208,7 +224,7 @@ async def test_what_is_no_message_from_a_device_ends_its_process(far_end, data):
     await end.receive()
     await end.send_bytes(data)
     assert (await end.ended()).finding == "wire"
-    assert end.process.wait(5) == -signal.SIGKILL
+    assert end.process.wait(DEADLINE_S) == -signal.SIGKILL
 
 
 async def test_a_process_killed_in_the_middle_of_a_frame_brings_what_came_before(far_end):
@@ -246,7 +262,7 @@ async def test_a_flood_is_slowed_down_to_what_is_still_believed(far_end, monkeyp
     await quick(monkeypatch, FLOOD_WINDOW_S=0.2, FLOOD_PER_S=100)
     end, number, after = far_end(), 0, []
     await end.receive()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         while len(after) < 50:
             number += 1
             await end.send(offer(number))
@@ -268,9 +284,8 @@ async def test_a_state_that_changes_faster_than_anything_does_is_a_flood(far_end
 
 async def test_the_core_reads_no_further_while_it_holds_enough_pictures(far_end, monkeypatch):
     monkeypatch.setattr(module, "HELD_BYTES", 100_000)
-    monkeypatch.setattr(module, "WATCH_S", 0.01)
-    monkeypatch.setattr(module, "HELLO_DEADLINE_S", 0.2)
-    gate, seen = asyncio.Event(), []
+    looks = await quick(monkeypatch, LATE_S=float("inf"))
+    gate, seen, clock = asyncio.Event(), [], FakeClock()
 
     async def slow(_, observation):
         seen.append(observation)
@@ -279,10 +294,13 @@ async def test_the_core_reads_no_further_while_it_holds_enough_pictures(far_end,
 
     picture = Picture(0, Energy.SINGLE, 200, 200, 1, 8, bytes(40_000))
     scan = Scan(CLOCK.now(), "k", bytes(40_000), "image/png", "n", (picture,))
-    end = far_end(slow, pictures=True)
+    end = far_end(slow, pictures=True, clock=clock)
     sending = asyncio.create_task(end.send(*(wire.Offer(number=n, observation=scan) for n in range(6))))
     await until(lambda: len(seen) >= 2)
-    await asyncio.sleep(0.5)  # longer than a process may be silent: here it is the core that does not listen
+    clock.advance(
+        module.HELLO_DEADLINE_S + 1
+    )  # longer than a process may be silent: it is the core that does not listen
+    await looks(2)
     assert not end.task.done()
     assert not sending.done()
     assert len(seen) < 6
@@ -301,8 +319,21 @@ async def test_settings_that_do_not_fit_the_wire_are_this_devices_trouble_alone(
 
 
 async def quick(monkeypatch, **limits):
+    """Have processes looked at often, and return what waits for so many looks more."""
     for name, value in {"WATCH_S": 0.01, **limits}.items():
         monkeypatch.setattr(module, name, value)
+    looked, rss_bytes = [], Child.rss_bytes
+
+    def look(child):
+        looked.append(child.name)
+        return rss_bytes(child)
+
+    async def looks(more):
+        goal = len(looked) + more
+        await until(lambda: len(looked) >= goal)
+
+    monkeypatch.setattr(Child, "rss_bytes", look)
+    return looks
 
 
 async def test_a_process_that_never_says_hello_is_hanging(far_end, monkeypatch):
@@ -311,12 +342,18 @@ async def test_a_process_that_never_says_hello_is_hanging(far_end, monkeypatch):
 
 
 async def test_without_a_heartbeat_it_is_hanging_and_without_progress_silent(far_end, monkeypatch):
-    await quick(monkeypatch, BEAT_DEADLINE_S=0.3)
-    silent = far_end()
-    await silent.send(wire.Hello(driver="test", version="1"), wire.Beat(progress=0, deadline_s=0.05))
-    hanging = far_end()
+    looks, clock = await quick(monkeypatch, LATE_S=float("inf")), FakeClock()
+    silent, hanging = far_end(clock=clock), far_end(clock=clock)
+    await silent.send(wire.Hello(driver="test", version="1"), wire.Beat(progress=0, deadline_s=1.0))
     await hanging.send(wire.Hello(driver="test", version="1"), wire.Beat(progress=0, deadline_s=None))
+    await until(lambda: silent.service._progress == hanging.service._progress == 0)
+    clock.advance(1.0)
+    await looks(4)
+    assert not silent.task.done()
+    clock.advance(0.5)
     assert (await silent.ended()).finding == "silent"
+    assert not hanging.task.done()
+    clock.advance(module.BEAT_DEADLINE_S)
     assert (await hanging.ended()).finding == "hanging"
 
 
@@ -330,20 +367,10 @@ async def test_too_much_memory_is_a_leak(far_end, monkeypatch):
 
 async def test_a_core_that_was_stopped_itself_blames_nobody(far_end, monkeypatch):
     """After SIGSTOP and SIGCONT of the core, or a sleep of the whole box, the heartbeats lie unread in the socket."""
-    await quick(monkeypatch, BEAT_DEADLINE_S=1.0, LATE_S=0.5)
-
-    @dataclasses.dataclass
-    class Jump:
-        by_ns: int = 0
-
-        def now(self):
-            at = CLOCK.now()
-            return dataclasses.replace(at, monotonic_ns=at.monotonic_ns + self.by_ns)
-
-    end, clock = far_end(), Jump()
-    end.service._clock = clock
+    looks, clock = await quick(monkeypatch), FakeClock()
+    end = far_end(clock=clock)
     await end.send(wire.Hello(driver="test", version="1"), wire.Beat(progress=0, deadline_s=5))
     await until(lambda: end.service._hello)
-    clock.by_ns = 3600 * 10**9
-    await asyncio.sleep(0.1)
+    clock.advance(3600)
+    await looks(3)
     assert not end.task.done()
