@@ -42,7 +42,8 @@ class Picture:
     """One picture as the device gave it: C order, little endian, `channels` 1 (grey) or 3 (RGB).
 
     `bits` is how many bits of a value are used; `logarithmic` says that values are log-attenuation and not intensity;
-    `pixel_mm` is the size of a pixel in the belt plane in millimetres (row, column), where the device says.
+    `pixel_mm` is the size of a pixel in the belt plane in millimetres (row, column), where the device says. `offset` is
+    where `data` begin in the scan's original, where they are a view of it: then they need not travel twice.
     """
 
     view: int
@@ -55,6 +56,7 @@ class Picture:
     polarity: Polarity = Polarity.UNKNOWN
     logarithmic: bool = False
     pixel_mm: tuple[float, float] | None = None
+    offset: int | None = None
 
     @property
     def bytes_per_value(self) -> int:

@@ -1,7 +1,8 @@
 """The wire between a device's process and the core: a length-prefixed JSON header, then raw bytes. No pickle.
 
 A frame is `JEW1`, header length, body length (both unsigned 32 bit, big endian), the header (UTF-8 JSON), the body. The
-header's `parts` cuts the body into picture data and originals. The core takes every byte of it for hostile: lengths are
+header's `parts` cuts the body into picture data and originals; of a picture that lies in the original as it is, the
+header says where, and its part is empty. The core takes every byte of it for hostile: lengths are
 capped before anything is kept, headers are validated, and what does not fit raises ProtocolError, after which the
 process at the other end is not believed any more.
 """
@@ -109,6 +110,7 @@ class _PictureHead(_Part):
     polarity: Polarity
     logarithmic: bool
     pixel_mm: tuple[Annotated[float, Field(gt=0, le=100)], Annotated[float, Field(gt=0, le=100)]] | None
+    offset: Annotated[int, Field(ge=0, le=MAX_BODY_BYTES)] | None = None
 
 
 class _HintHead(_Part):
@@ -235,17 +237,21 @@ def encode(message: FromDevice | FromCore) -> list[bytes | memoryview]:
         return _frame(message.model_dump_json(exclude_defaults=False).encode(), [])
     observation = message.observation
     if isinstance(observation, Scan):
-        parts = [
-            memoryview(observation.original).cast("B"),
-            *(memoryview(p.data).cast("B") for p in observation.pictures),
-        ]
+        original = memoryview(observation.original).cast("B")
+        inside = [_lies_in(p, original) for p in observation.pictures]
+        parts = [original]
+        for p, lies_inside in zip(observation.pictures, inside, strict=True):
+            parts.append(memoryview(b"" if lies_inside else p.data).cast("B"))
         head: BaseModel = _ScanHead(
             number=message.number,
             at=_stamp_head(observation.at),
             key=observation.key,
             media_type=observation.media_type,
             name=observation.name,
-            pictures=[_picture_head(p) for p in observation.pictures],
+            pictures=[
+                _picture_head(p, p.offset if lies_inside else None)
+                for p, lies_inside in zip(observation.pictures, inside, strict=True)
+            ],
             scan_id=observation.scan_id,
             item=_hint_head(observation.item),
             problem=observation.problem,
@@ -307,7 +313,13 @@ def _hint_head(hint: ItemHint) -> _HintHead:
     return _HintHead(id=hint.id, id_type=hint.id_type, type=hint.type)
 
 
-def _picture_head(p: Picture) -> _PictureHead:
+def _lies_in(picture: Picture, original: memoryview) -> bool:
+    """Return whether a picture's data are a view of the original's own bytes, at a place that is known."""
+    data = picture.data
+    return picture.offset is not None and isinstance(data, memoryview) and data.obj is original.obj
+
+
+def _picture_head(p: Picture, offset: int | None) -> _PictureHead:
     return _PictureHead(
         view=p.view,
         energy=p.energy,
@@ -318,6 +330,7 @@ def _picture_head(p: Picture) -> _PictureHead:
         polarity=p.polarity,
         logarithmic=p.logarithmic,
         pixel_mm=p.pixel_mm,
+        offset=offset,
     )
 
 
@@ -326,7 +339,9 @@ class Decoder:
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._max_body_bytes = max_body_bytes
-        self._buffer = bytearray()
+        self._head = bytearray()
+        self._body: list[memoryview] = []
+        self._body_left = 0
         self._frame: tuple[int, int] | None = None
         self._broken: ProtocolError | None = None
 
@@ -337,32 +352,51 @@ class Decoder:
         """
         if self._broken:
             raise self._broken
-        self._buffer += data
+        rest = memoryview(bytes(data))
         try:
-            while (message := self._next()) is not None:
-                yield message
+            while True:
+                rest = self._take(rest)
+                if self._frame is None or self._body_left or len(self._head) < PREFIX.size + self._frame[0]:
+                    return
+                yield self._whole()
         except ProtocolError as error:
             self._broken = error
-            self._buffer.clear()
+            self._head.clear()
+            self._body.clear()
             raise
 
-    def _next(self) -> FromDevice | FromCore | None:
+    def _take(self, rest: memoryview) -> memoryview:
+        """Take what the frame at hand lacks, and return what is left. A picture's bytes are not copied here."""
         if self._frame is None:
-            if len(self._buffer) < PREFIX.size:
-                return None
-            magic, head_bytes, body_bytes = PREFIX.unpack_from(self._buffer)
-            if magic != MAGIC:
-                raise ProtocolError("not a frame")
-            if head_bytes > MAX_HEADER_BYTES or body_bytes > self._max_body_bytes:
-                raise ProtocolError(f"frame of {head_bytes} + {body_bytes} bytes is over the limit")
-            self._frame = (head_bytes, body_bytes)
-        head_bytes, body_bytes = self._frame
-        end = PREFIX.size + head_bytes + body_bytes
-        if len(self._buffer) < end:
-            return None
-        head = bytes(self._buffer[PREFIX.size : PREFIX.size + head_bytes])
-        body = bytes(memoryview(self._buffer)[PREFIX.size + head_bytes : end])
-        del self._buffer[:end]
+            rest = self._to_head(rest, PREFIX.size)
+            if len(self._head) == PREFIX.size:
+                self._frame = self._sizes()
+                self._body_left = self._frame[1]
+        if self._frame is not None:
+            rest = self._to_head(rest, PREFIX.size + self._frame[0])
+            if part := rest[: self._body_left]:
+                self._body.append(part)
+                self._body_left -= len(part)
+                rest = rest[len(part) :]
+        return rest
+
+    def _to_head(self, rest: memoryview, size: int) -> memoryview:
+        missing = size - len(self._head)
+        self._head += rest[:missing]
+        return rest[missing:]
+
+    def _sizes(self) -> tuple[int, int]:
+        magic, head_bytes, body_bytes = PREFIX.unpack(self._head)
+        if magic != MAGIC:
+            raise ProtocolError("not a frame")
+        if head_bytes > MAX_HEADER_BYTES or body_bytes > self._max_body_bytes:
+            raise ProtocolError(f"frame of {head_bytes} + {body_bytes} bytes is over the limit")
+        return head_bytes, body_bytes
+
+    def _whole(self) -> FromDevice | FromCore:
+        head, body = bytes(self._head[PREFIX.size :]), b"".join(self._body)
+        self._head.clear()
+        self._body.clear()
         self._frame = None
         return _message(head, body)
 
@@ -400,7 +434,13 @@ def _scan(head: _ScanHead, body: bytes) -> Observation:
     if not head.pictures and head.problem is None:
         raise ProtocolError("a scan without pictures must say why")
     pictures = []
-    for p, data in zip(head.pictures, parts[1:], strict=True):
+    for p, part in zip(head.pictures, parts[1:], strict=True):
+        size = p.rows * p.columns * p.channels * (1 if p.bits <= 8 else 2)
+        if p.offset is not None and part:
+            raise ProtocolError("a picture lies in the original, or in a part of its own")
+        data = part if p.offset is None else parts[0][p.offset : p.offset + size]
+        if len(data) != size:
+            raise ProtocolError("picture data and picture size differ")
         picture = Picture(
             view=p.view,
             energy=p.energy,
@@ -412,9 +452,8 @@ def _scan(head: _ScanHead, body: bytes) -> Observation:
             polarity=p.polarity,
             logarithmic=p.logarithmic,
             pixel_mm=p.pixel_mm,
+            offset=p.offset,
         )
-        if len(data) != p.rows * p.columns * p.channels * picture.bytes_per_value:
-            raise ProtocolError("picture data and picture size differ")
         pictures.append(picture)
     return Scan(
         at=Stamp(head.at.wall_ns, head.at.monotonic_ns),

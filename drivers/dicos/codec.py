@@ -81,7 +81,7 @@ def read_file(data: bytes, name: str, at: Stamp) -> Scan:
     _refuse_person(found, _word(meta, 0x00020002))
     if meta.damage or found.damage or not found.elements:
         raise NotDicom(f"not a DICOM file, or a damaged one: {meta.damage or found.damage or 'it is empty'}")
-    return _scan(found, data, hashlib.sha256(data).hexdigest(), name, at, _pictures(found, syntax))
+    return _scan(found, data, hashlib.sha256(data).hexdigest(), name, at, _pictures(found, syntax, data))
 
 
 def read_stored(
@@ -140,7 +140,7 @@ def _kept(found: DataSet, original: bytes, digest: str, sop_instance: str, trans
         problem = f"a damaged DICOM object: {found.damage or 'it is empty'}"
         return _scan(found, original, digest, sop_instance, at, (), problem)
     try:
-        pictures = _pictures(found, transfer_syntax)
+        pictures = _pictures(found, transfer_syntax, original)
     except Unjudgeable as error:
         return _scan(found, original, digest, sop_instance, at, (), str(error))
     return _scan(found, original, digest, sop_instance, at, pictures)
@@ -244,8 +244,8 @@ def _scan(
     )
 
 
-def _pictures(found: DataSet, transfer_syntax: str) -> tuple[Picture, ...]:
-    """Return the one picture of an image object. Raises Unjudgeable."""
+def _pictures(found: DataSet, transfer_syntax: str, original: bytes) -> tuple[Picture, ...]:
+    """Return the one picture of an image object, where it can be as a view of its file. Raises Unjudgeable."""
     sop_class = _word(found, _SOP_CLASS) or ""
     if sop_class in KEPT:
         raise Unjudgeable(f"not supported: {KEPT[sop_class]}")
@@ -253,6 +253,10 @@ def _pictures(found: DataSet, transfer_syntax: str) -> tuple[Picture, ...]:
         raise Unjudgeable(f"not supported: SOP class {sop_class or 'missing'}")
     values = pixels(found, transfer_syntax)
     grey = values.channels == 1
+    data, offset = values.data, None
+    if values.start is not None:  # the data set is the end of its file
+        offset = len(original) - len(found.bytes) + values.start
+        data = memoryview(original)[offset : offset + len(data)]
     picture = Picture(
         view=0,
         energy=_energy(found) if grey else Energy.COLOUR,
@@ -260,10 +264,11 @@ def _pictures(found: DataSet, transfer_syntax: str) -> tuple[Picture, ...]:
         columns=values.columns,
         channels=values.channels,
         bits=values.bits,
-        data=values.data,
+        data=data,
         polarity=_polarity(found) if grey else Polarity.UNKNOWN,
         logarithmic=_word(found, _RELATIONSHIP) == "LOG",
         pixel_mm=_pixel_mm(found),
+        offset=offset,
     )
     return (picture,)
 

@@ -56,13 +56,17 @@ class Unjudgeable(ProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """Values as a `drivers.contract.Picture` has them: C order, little endian, unsigned, `bits` of each used."""
+    """Values as a `drivers.contract.Picture` has them: C order, little endian, unsigned, `bits` of each used.
+
+    `start` is where they lie in the bytes that came, None where they lie there otherwise than here.
+    """
 
     rows: int
     columns: int
     channels: int
     bits: int
     data: memoryview
+    start: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +105,15 @@ def pixels(found: DataSet, transfer_syntax: str) -> Pixels:
     if transfer_syntax in _PLAIN:
         values = _plain(value, layout, found)
         if values is None:
-            return _pixels(layout, value[: layout.size_bytes])
+            start = None if transfer_syntax == DEFLATED_LITTLE else found.elements[PIXEL_DATA].start
+            return _pixels(layout, value[: layout.size_bytes], start)
     else:
         values = _decompressed(found, layout, transfer_syntax)
     return _pixels(layout, np.ascontiguousarray(_unsigned(values, layout)).data.cast("B"))
 
 
-def _pixels(layout: _Layout, data: memoryview) -> Pixels:
-    return Pixels(layout.rows, layout.columns, layout.channels, layout.stored, data)
+def _pixels(layout: _Layout, data: memoryview, start: int | None = None) -> Pixels:
+    return Pixels(layout.rows, layout.columns, layout.channels, layout.stored, data, start)
 
 
 def _layout(found: DataSet) -> _Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,13 +64,23 @@ def pictures(draw: st.DrawFn) -> Picture:
     )
 
 
+def lying_in(original: bytes, picture: Picture, offset: int) -> Picture:
+    """The picture as a view of its file, where that is long enough."""
+    end = offset + len(picture.data)
+    return replace(picture, data=memoryview(original)[offset:end], offset=offset) if end <= len(original) else picture
+
+
 @st.composite
 def scans(draw: st.DrawFn) -> Scan:
-    views = tuple(draw(st.lists(pictures(), max_size=3)))
+    original = draw(st.binary(max_size=150))
+    views = tuple(
+        lying_in(original, picture, draw(st.integers(0, 100))) if draw(st.booleans()) else picture
+        for picture in draw(st.lists(pictures(), max_size=3))
+    )
     return Scan(
         at=draw(stamps),
         key=draw(texts),
-        original=draw(st.binary(max_size=50)),
+        original=original,
         media_type=draw(texts),
         name=draw(texts),
         pictures=views,
@@ -280,6 +291,9 @@ DEEP = b'{"kind":"hello","driver":' + b"[" * 20_000 + b"]" * 20_000 + b',"versio
         (framed(scan_head(parts=[-1, 3]), b"o\0"), "parts.0"),
         (framed(scan_head(parts=[1] * 18), b"o" * 18), "parts"),
         (framed(scan_head(pictures=[], parts=[1]), b"o"), "must say why"),
+        (framed(scan_head(pictures=[{**PICTURE, "offset": 0}]), b"o\0"), "or in a part of its own"),
+        (framed(scan_head(pictures=[{**PICTURE, "offset": 1}], parts=[1, 0]), b"o"), "picture data and picture size"),
+        (framed(scan_head(pictures=[{**PICTURE, "offset": -1}], parts=[1, 0]), b"o"), "offset"),
         (framed(scan_head(pictures=[{**PICTURE, "rows": 60_000}]), b"o\0"), "rows"),
         (framed(scan_head(pictures=[{**PICTURE, "bits": 64}]), b"o\0"), "bits"),
         (framed(scan_head(pictures=[{**PICTURE, "channels": 2}]), b"o\0"), "channels"),
@@ -301,6 +315,20 @@ def test_what_does_not_fit_says_why_and_ends_the_stream(frame: bytes, says: str)
         list(decoder.feed(on_the_wire(wire.Beat(progress=1))))
 
 
+def test_a_picture_that_lies_in_its_file_travels_once() -> None:
+    original = bytes(range(200)) * 50
+    picture = Picture(0, Energy.LOW, 80, 100, 1, 8, memoryview(original)[1000:9000], offset=1000)
+    scan = Scan(Stamp(1, 1), "k", original, "application/dicom", "n", (picture,))
+    sent = on_the_wire(wire.Offer(number=1, observation=scan))
+    assert len(sent) < len(original) + 2000
+    (got,) = received(sent)
+    assert got.observation == scan
+    # A file that was put together anew has it elsewhere, or not at all.
+    other = replace(scan, original=bytes(9000))
+    (got,) = received(on_the_wire(wire.Offer(number=1, observation=other)))
+    assert bytes(got.observation.pictures[0].data) == original[1000:9000]
+
+
 def test_what_came_before_the_damage_is_not_lost() -> None:
     decoder, got = wire.Decoder(), []
     with pytest.raises(ProtocolError):
@@ -312,7 +340,7 @@ def test_what_came_before_the_damage_is_not_lost() -> None:
 def test_a_lying_length_costs_no_memory_before_the_bytes_come() -> None:
     decoder = wire.Decoder()
     assert list(decoder.feed(wire.PREFIX.pack(wire.MAGIC, 100, wire.MAX_BODY_BYTES))) == []
-    assert len(decoder._buffer) == wire.PREFIX.size
+    assert (len(decoder._head), decoder._body) == (wire.PREFIX.size, [])
 
 
 def test_a_core_may_allow_less() -> None:

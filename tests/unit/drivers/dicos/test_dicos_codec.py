@@ -244,6 +244,19 @@ def crossed(scan: Scan) -> Scan:
     return offer.observation
 
 
+@pytest.mark.parametrize(
+    ("syntax", "is_inside"), [(ExplicitVRLittleEndian, True), (DeflatedExplicitVRLittleEndian, False)]
+)
+def test_a_plain_picture_crosses_inside_its_file(syntax: str, is_inside: bool) -> None:
+    file = made(syntax=syntax)
+    scan = read(file)
+    assert (scan.pictures[0].offset is not None) is is_inside
+    assert crossed(scan).pictures[0].data == scan.pictures[0].data
+    stored = codec.read_stored(file[codec.file_meta(file)[1] :], DX_FOR_PROCESSING, "1.2.3.4", syntax, AT, "SCANNER")
+    assert stored.pictures[0].data == scan.pictures[0].data
+    assert crossed(stored).pictures == stored.pictures
+
+
 SYNTAXES = [ExplicitVRLittleEndian, Implicit, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 
 
