@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import is_
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,12 +18,8 @@ SEAL_BYTES = 384
 MAX_THUMB_BYTES = 64 * 1024
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Absent = Field(default=None, exclude_if=_is_none)
+Absent = Field(default=None, exclude_if=partial(is_, None))
 """A key that is left out where there is nothing to say."""
 
 

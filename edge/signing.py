@@ -28,6 +28,8 @@ _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 #: a string happens to hold it is found as well, which costs time and nothing else.
 _WRITTEN_OTHERWISE = re.compile(r"[:,\[]-?(?:[0-9]{16}|[0-9]+(?:\.0[,\]}]|(?:\.[0-9]+)?e[+-]))")
 _SURE_DIGITS = 15
+#: Of these doubles neither Python nor ECMAScript writes an exponent.
+_PLAIN_DOUBLES = (1e-4, 1e15)
 
 
 class SealError(ValueError):
@@ -91,6 +93,27 @@ def is_signed(public_pem: bytes, data: bytes, signature: bytes) -> bool:
     return True
 
 
+class _WrittenOtherwise(ValueError):
+    """A number that Python and ECMAScript write differently."""
+
+
+def _integer_alike(digits: str) -> int:
+    if len(digits) > _SURE_DIGITS:
+        raise _WrittenOtherwise
+    return int(digits)
+
+
+def _double_alike(text: str) -> float:
+    value = float(text)
+    if value.is_integer() or not _PLAIN_DOUBLES[0] <= abs(value) < _PLAIN_DOUBLES[1]:
+        raise _WrittenOtherwise
+    return value
+
+
+#: Reads what both write alike, and nothing else.
+_ALIKE = json.JSONDecoder(parse_int=_integer_alike, parse_float=_double_alike)
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
@@ -151,8 +174,17 @@ def decoded(text: str) -> bytes:
 
 
 def event_signature(key: SigningKey, event: bytes) -> bytes:
-    """Return the signature over an event that has none yet. Raises SealError."""
-    return encoded(key.sign(signed_form(canonical(event))))
+    """Return the signature over an event of this appliance's, which has none yet. Raises SealError."""
+    return encoded(key.sign(own_form(event)))
+
+
+def own_form(event: bytes) -> bytes:
+    """Return the RFC 8785 form of an event of one's own: no name comes twice in it, and seldom an odd number."""
+    with contextlib.suppress(ValueError, RecursionError):
+        text = _SORTED.encode(_ALIKE.decode(event.decode()))
+        if text.isascii():
+            return text.encode()
+    return signed_form(canonical(event))
 
 
 def event_holds(public_pem: bytes, event: bytes) -> bool:

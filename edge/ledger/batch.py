@@ -39,7 +39,10 @@ def _make_folder(folder: Path) -> None:
 
 
 class Batch:
-    """Writes entries within one transaction of the caller's. `lean` leaves thumbnails out: room is short."""
+    """Writes entries within one transaction of the caller's. `lean` leaves thumbnails out: room is short.
+
+    `head` is where the chain of hits stands, its last number and link; not given, it is read.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Batch:
         room: Room,
         lean: bool,
         key: SigningKey | None,
+        head: tuple[int, bytes] | None = None,
     ) -> None:
         self.hits: list[int] = []
         self.notes: list[tuple[int, str]] = []
@@ -61,7 +65,7 @@ class Batch:
         self._lean = lean
         self._key = key
         self._digests: dict[int, str] = {}
-        self._seq, self._prev = self._last()
+        self.head = head or self._last()
 
     def _last(self) -> tuple[int, bytes]:
         start = int(self.db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
@@ -163,7 +167,7 @@ class Batch:
         committed = self._clock.now()
         digest = self._digests.get(id(record))
         body = self._evidence_row(hit.evidence, digest, committed.wall_ns, record.thumb is not None and not self._lean)
-        seq = self._seq + 1
+        seq = self.head[0] + 1
         report = report_json(hit)
         event = self._events.hit(hit, seq, committed, body, hashlib.sha256(report.encode()).hexdigest())
         named = (hit.hit_id, hit.rev, hit.device, hit.item.scan_id, hit.observed.wall_ns, committed.wall_ns)
@@ -171,16 +175,16 @@ class Batch:
 
     def _insert_hit(self, named: tuple[Any, ...], event: bytes, report: str, raw: bytes, digest: str | None) -> int:
         """Seal an event and insert its row; `named` is hit_id, rev, device, scan_id, observed_ns, committed_ns."""
-        seq = self._seq + 1
-        payload, link = sealed(event, self._prev, raw, digest, self._key)
+        seq, prev = self.head[0] + 1, self.head[1]
+        payload, link = sealed(event, prev, raw, digest, self._key)
         self.db.execute(
             "INSERT INTO hit (seq, hit_id, rev, device, scan_id, observed_ns, committed_ns, payload, report, raw,"
             " evidence, prev, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (seq, *named, payload, report, raw or None, digest, self._prev, link),
+            (seq, *named, payload, report, raw or None, digest, prev, link),
         )
         self._room.accounts.hits += 1
         self._room.accounts.hit_bytes += len(payload)
-        self._seq, self._prev = seq, link
+        self.head = (seq, link)
         self.hits.append(seq)
         return seq
 
@@ -197,7 +201,7 @@ class Batch:
         if all(data.get(name) == value for name, value in changes.items()):
             return None
         committed = self._clock.now()
-        told = {"rev": rev + 1, "seq": self._seq + 1, "committed_at": committed.rfc3339()}
+        told = {"rev": rev + 1, "seq": self.head[0] + 1, "committed_at": committed.rfc3339()}
         late = {"historical": _age_ns(data["clock"], observed_ns, committed) > HISTORICAL_NS}
         kept = {name: value for name, value in data.items() if name not in ("chain", "signature")}
         data = kept | told | late | changes

@@ -27,6 +27,10 @@ def chain_link(prev: bytes, payload: bytes, raw: bytes, evidence: str | None) ->
     """Return a row's link in the chain: SHA-256 over the link before and the digests of all that the row proves."""
     if seal := _SEAL.search(payload):
         payload = payload[: seal.start(2)] + _ZEROS + b'"}}}'
+    return _link(prev, payload, raw, evidence)
+
+
+def _link(prev: bytes, payload: bytes, raw: bytes, evidence: str | None) -> bytes:
     parts = (prev, hashlib.sha256(payload).digest(), hashlib.sha256(raw).digest(), bytes.fromhex(evidence or ""))
     return hashlib.sha256(b"".join(parts)).digest()
 
@@ -37,7 +41,7 @@ def sealed(event: bytes, prev: bytes, raw: bytes, evidence: str | None, key: Sig
     def placed(link: bytes) -> bytes:
         return event[:-2] + b',"chain":{"prev":"%s","hash":"%s"}}}' % (prev.hex().encode(), link)
 
-    link = chain_link(prev, placed(_ZEROS), raw, evidence)
+    link = _link(prev, placed(_ZEROS), raw, evidence)
     whole = placed(link.hex().encode())
     if key is None:
         return whole, link

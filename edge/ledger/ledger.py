@@ -107,6 +107,8 @@ class Ledger:
         self._loop = asyncio.get_running_loop()
         self._asked: queue.SimpleQueue[_Asked | Mark | None] = queue.SimpleQueue()
         self._marks = Mark()
+        self._head: tuple[int, bytes] | None = None
+        self._wal = folder / f"{store.FILE}-wal"
         self._housekept_ns = clock.now().monotonic_ns
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self.beat: Callable[[], None] = lambda: None
@@ -256,13 +258,13 @@ class Ledger:
         """Open a transaction and commit it, the accounts with it: what fails leaves neither a row nor a count."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")  # left by an earlier ROLLBACK that the disk refused
-        before = self.room.accounts.copy()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.room.measure()
             self._db.execute("COMMIT")
         except BaseException:
-            self.room.forget(before)
+            self.room.forget(self.accounts.copy())
             if self._db.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
@@ -274,12 +276,14 @@ class Ledger:
     def _commit(self, asked: list[_Asked]) -> None:
         """Put a batch on the disk: evidence files and their folders first, then one transaction."""
         lean = self.state is not StoreState.OK
-        batch = Batch(self._db, self.folder, self._events, self._clock, self.room, lean, self._key)
+        head, self._head = self._head, None  # kept for the next commit where this one comes to be
+        batch = Batch(self._db, self.folder, self._events, self._clock, self.room, lean, self._key, head)
         batch.write_evidence([a.entry for a in asked if isinstance(a.entry, Record)])
         with self._transaction():
             written = [batch.write(a.entry) for a in asked]
             batch.write_marks(self._marks)
             self.room.keep_to_shares()
+        self._head = batch.head
         self.commits += 1
         self._marks = Mark()
         self._call(self._tell, asked, written, batch.hits, batch.notes)
@@ -349,10 +353,9 @@ class Ledger:
         """Say how the store is, now that it could be written. Raises sqlite3.Error, OSError."""
         if self.state is StoreState.FULL and self.room.disk_free_bytes() < LEAVE_FULL_BYTES:
             return  # the last bytes of a full disk come and go; the state does not with them
-        used_bytes = self.room.used_bytes()
-        if self.room.full(used_bytes):
+        if self.room.full():
             self._enter(StoreState.FULL, f"the quota is used up, the reserve for hits too{self.room.why_kept()}")
-        elif self.room.tight(used_bytes):
+        elif self.room.tight():
             kept = self.room.why_kept()
             self._enter(StoreState.RESERVE, f"the quota is used up but for the reserve for hits{kept}")
         elif not self.room.has_ballast():
@@ -368,10 +371,9 @@ class Ledger:
 
     def _keep_house(self, *, idle: bool) -> None:
         """Keep the log short; once a minute, and each second of a bad state, see what can be mended."""
-        wal = Path(f"{self.folder / store.FILE}-wal")
-        size = wal.stat().st_size if wal.exists() else 0
-        if size > CHECKPOINT_BYTES * (1 if idle else 2):
-            self._checkpoint("TRUNCATE" if idle else "PASSIVE")
+        with contextlib.suppress(FileNotFoundError):
+            if self._wal.stat().st_size > CHECKPOINT_BYTES * (1 if idle else 2):
+                self._checkpoint("TRUNCATE" if idle else "PASSIVE")
         now_ns = self._clock.now().monotonic_ns
         well = self.state is StoreState.OK
         due = now_ns - self._housekept_ns >= (HOUSEKEEPING_S if well else MEND_S) * 1e9

@@ -61,27 +61,38 @@ class Room:
     clock: Clock
     key: SigningKey | None = None
     accounts: Accounts = field(default_factory=Accounts)
+    _ledger_bytes: int | None = None
     _page_bytes: int = 0
+    _ballast: Path = field(init=False)
     _doomed: list[Path] = field(default_factory=list)
     _told: list[tuple[int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._ballast = self.folder / BALLAST  # asked for after each commit
 
     def used_bytes(self) -> int:
         """Return the bytes in use under the data directory: evidence, and ledger pages that hold something.
 
-        The log (which is checkpointed away) and the ballast come on top.
+        The log (which is checkpointed away) and the ballast come on top. The pages are those of the last `measure`.
         """
+        if self._ledger_bytes is None:
+            self.measure()
+        return self.accounts.evidence_bytes + (self._ledger_bytes or 0)
+
+    def measure(self) -> None:
+        """Count the ledger's pages; within a transaction that takes no lock. Raises sqlite3.Error."""
         if not self._page_bytes:
             (self._page_bytes,) = self.db.execute("PRAGMA page_size").fetchone()
         pages, free = (self.db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count"))
-        return self.accounts.evidence_bytes + int(pages - free) * self._page_bytes
+        self._ledger_bytes = int(pages - free) * self._page_bytes
 
-    def tight(self, used_bytes: int | None = None) -> bool:
-        """Return whether only the reserve for hits is left, or less; of bytes in use that are known, without asking."""
-        return (self.used_bytes() if used_bytes is None else used_bytes) > self.quota_bytes * (1 - HITS_SHARE)
+    def tight(self) -> bool:
+        """Return whether only the reserve for hits is left, or less."""
+        return self.used_bytes() > self.quota_bytes * (1 - HITS_SHARE)
 
-    def full(self, used_bytes: int | None = None) -> bool:
+    def full(self) -> bool:
         """Return whether even the reserve for hits is used up."""
-        return (self.used_bytes() if used_bytes is None else used_bytes) >= self.quota_bytes
+        return self.used_bytes() >= self.quota_bytes
 
     def keep_to_shares(self) -> None:
         """Drop the oldest messages of a class that is over its share of the quota."""
@@ -180,6 +191,7 @@ class Room:
     def forget(self, accounts: Accounts) -> None:
         """Go back to these accounts: the transaction came to nothing, and the files that it doomed stay."""
         self.accounts = accounts
+        self._ledger_bytes = None
         self._doomed.clear()
         self._told.clear()
 
@@ -224,7 +236,7 @@ class Room:
     def has_ballast(self) -> bool:
         """Return whether the ballast is there, whole."""
         try:
-            return (self.folder / BALLAST).stat().st_size >= BALLAST_BYTES
+            return self._ballast.stat().st_size >= BALLAST_BYTES
         except FileNotFoundError:
             return False
 
@@ -232,7 +244,7 @@ class Room:
         """Lay the ballast aside again, once the disk has four times its size to spare. Raises OSError."""
         if self.has_ballast() or self.disk_free_bytes() < 4 * BALLAST_BYTES:
             return
-        path = self.folder / BALLAST
+        path = self._ballast
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, BALLAST_BYTES)

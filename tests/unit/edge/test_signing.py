@@ -9,7 +9,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.signing import SealError, canonical, signed_form
+from edge.signing import SealError, canonical, own_form, signed_form
 
 WHOLE = st.integers(-(2**53) + 1, 2**53 - 1)
 PLAIN = st.floats(allow_nan=False, allow_infinity=False)
@@ -31,7 +31,7 @@ def test_the_signed_form_is_the_librarys(value):
         message = json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return
-    assert signed_form(canonical(message)) == by_the_library(message)
+    assert signed_form(canonical(message)) == own_form(message) == by_the_library(message)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,11 @@ def test_every_way_of_writing_a_number_comes_to_one(number):
         try:
             expected = by_the_library(each)
         except rfc8785.CanonicalizationError:
-            with pytest.raises(SealError):
-                signed_form(canonical(each))
+            for form in (own_form, lambda text: signed_form(canonical(text))):
+                with pytest.raises(SealError):
+                    form(each)
         else:
-            assert signed_form(canonical(each)) == expected
+            assert signed_form(canonical(each)) == own_form(each) == expected
 
 
 @pytest.mark.parametrize(
