@@ -36,6 +36,10 @@ log = logging.getLogger("jaitf.judge")
 
 DEADLINE_S = 30.0
 SELF_TEST_S = 600.0
+PAUSE_S = 5.0
+QUIET_S = 30.0
+"""Without work for so long a lane is not between two bags: what its models work in goes back."""
+
 TIMES_KEPT = 500
 MAX_STUCK = 4
 """So many threads may hang at once, each with its picture; beyond it no more pictures are risked."""
@@ -95,6 +99,7 @@ class Judge:
         self._clock = clock
         self._watch = watch
         self._queue: deque[_Waiting] = deque()
+        self._worked_ns, self._trimmed, self._rested = clock.now().monotonic_ns, False, True
         self._wake = asyncio.Event()
         self._hand = Hand("judge")
         self._stuck: list[Hand] = []
@@ -198,7 +203,6 @@ class Judge:
 
     async def run(self) -> None:
         """Judge what waits until cancelled, and prove the models on their golden pictures now and then."""
-        rested_at = -1
         next_test_ns = self._clock.now().monotonic_ns + int(SELF_TEST_S * 1e9)
         while True:
             self.beat()
@@ -217,12 +221,21 @@ class Judge:
                 self._watch.tried(due, await self._try(due))
                 continue
             try:
-                async with asyncio.timeout(5.0):
+                async with asyncio.timeout(PAUSE_S):
                     await self._wake.wait()
             except TimeoutError:
-                if rested_at != self.judged:
-                    rested_at = self.judged
-                    await asyncio.to_thread(heap.give_back)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Give back memory while nothing is asked for: what is free at once, what the models work in after QUIET_S."""
+        if self._clock.now().monotonic_ns - self._worked_ns < QUIET_S * 1e9:
+            if not self._trimmed:
+                self._trimmed = True
+                await asyncio.to_thread(heap.give_back)
+        elif not self._rested:
+            for model in self._all():
+                await self._in_thread(model.rest, blinds=False)
+            self._trimmed = self._rested = not self._queue
 
     async def self_test(self) -> None:
         """Prove every model on its golden pictures; a model that fails makes the appliance blind until it passes."""
@@ -301,6 +314,7 @@ class Judge:
         Without `blinds` a deadline that is missed says nothing about the model's sight.
         """
         self.beat()  # a model that does not come back is given up in time, which is getting on
+        self._worked_ns, self._trimmed, self._rested = self._clock.now().monotonic_ns, False, False
         self._stuck = [hand for hand in self._stuck if hand.alive]
         if len(self._stuck) >= MAX_STUCK:
             return NO_ANSWER

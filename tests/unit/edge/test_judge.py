@@ -43,6 +43,7 @@ class FakeModel:
         self.gate.set()
         self.seen = []
         self.sick = None
+        self.rested = 0
 
     def judge(self, pictures, elevated=False, points=None):
         self.seen.append(pictures)
@@ -54,6 +55,9 @@ class FakeModel:
     def self_test(self):
         if self.sick:
             raise self.sick
+
+    def rest(self):
+        self.rested += 1
 
 
 @pytest.fixture
@@ -268,6 +272,25 @@ async def test_the_models_are_proven_now_and_then(make_judge, model, monkeypatch
     clock.advance(module.SELF_TEST_S + 1)
     await judge.judge_scan(scan(), "fake")
     await until(lambda: judge.blind_reason == "fake: bad")
+
+
+async def test_a_model_rests_once_the_lane_is_quiet_and_again_after_the_next_scan(make_judge, model, monkeypatch):
+    monkeypatch.setattr(module, "PAUSE_S", 0.001)
+    given_back = []
+    monkeypatch.setattr(module.heap, "give_back", lambda: given_back.append(model.rested))
+    clock = FakeClock()
+    judge = make_judge({"fake": model}, clock=clock)
+    for times in (1, 2):
+        await judge.judge_scan(scan(times), "fake")
+        await until(lambda: len(given_back) == times)  # noqa: B023 - waited for within the turn
+        assert model.rested == times - 1, "a pause between two bags is no rest"
+        clock.advance(module.QUIET_S)
+        await until(lambda: model.rested == times)  # noqa: B023 - as above
+    pauses = []
+    monkeypatch.setattr(judge, "beat", lambda: pauses.append(1))
+    clock.advance(module.QUIET_S)
+    await until(lambda: len(pauses) > 5)
+    assert (model.rested, given_back) == (2, [0, 1]), "who rests is left alone"
 
 
 async def test_how_long_it_takes(judge):

@@ -141,6 +141,16 @@ class TestBaggage:
         baggage.self_test()
         baggage.warm_up()
 
+    def test_at_rest_it_gives_back_what_it_works_in_and_judges_on_as_before(self, baggage):
+        def held():
+            return psutil.Process().memory_full_info().uss
+
+        pictures = baggage.golden_scans()[0]
+        before, working = baggage.judge(pictures), held()
+        baggage.rest()
+        assert working - held() > 8 * 1024 * 1024
+        assert baggage.judge(pictures).score == before.score
+
     def test_a_blind_model_is_found_out(self, darkness, monkeypatch):
         monkeypatch.setattr(darkness._runtime, "run", lambda feeds: {"logits": np.full((1, 1, 16, 16), -9, np.float32)})
         with pytest.raises(ModelError, match="golden picture 0"):
