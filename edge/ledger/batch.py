@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from edge.messages import EvidenceBody, HitEvent
 from edge.nouns import Evidence
 from edge.report import report_json
 from edge.signing import SigningKey
+
+_THESE = "seq IN (SELECT value FROM json_each(?))"
 
 
 def evidence_path(sha256: str) -> str:
@@ -228,11 +231,10 @@ class Batch:
     def write_marks(self, marks: Mark) -> None:
         """Write what became of messages that are on their way; a mark made twice is made once."""
         now = self._clock.now().wall_ns
-        run = self.db.executemany
-        run("UPDATE hit SET sent_ns=? WHERE seq=? AND sent_ns IS NULL", [(now, seq) for seq in marks.sent])
-        for seq in marks.received:
-            self._received(seq, now)
-        run("UPDATE hit SET proven_ns=? WHERE seq=? AND proven_ns IS NULL", [(now, seq) for seq in marks.proven])
+        # A hit's row is written anew each time: one that is received by now needs no mark of its own that it was sent.
+        self._stamp("sent_ns", set(marks.sent).difference(marks.received), now)
+        self._received(marks.received, now)
+        self._stamp("proven_ns", marks.proven, now)
         on_its_way = "set_aside IS NULL AND received_ns IS NULL"
         for mark in marks.hits_set_aside:
             self._aside(f"UPDATE hit SET set_aside=? WHERE seq=? AND {on_its_way}", mark)
@@ -241,20 +243,28 @@ class Batch:
         for row_id in marks.done:
             self._done(row_id)
 
-    def _received(self, seq: int, now_ns: int) -> None:
-        accounts = self._room.accounts
-        row = self.db.execute(
-            "SELECT length(payload), set_aside IS NOT NULL FROM hit WHERE seq=? AND received_ns IS NULL", (seq,)
-        ).fetchone()
-        if row is None:
+    def _stamp(self, column: str, seqs: Iterable[int], now_ns: int) -> None:
+        if these := sorted(seqs):
+            stamp = f"UPDATE hit SET {column}=? WHERE {_THESE} AND {column} IS NULL"
+            self.db.execute(stamp, (now_ns, json.dumps(these)))
+
+    def _received(self, seqs: list[int], now_ns: int) -> None:
+        if not seqs:
             return
+        accounts, these = self._room.accounts, json.dumps(sorted(seqs))
+        hits, size, aside = self.db.execute(
+            "SELECT count(*), coalesce(sum(length(payload)), 0), count(set_aside) FROM hit"
+            f" WHERE {_THESE} AND received_ns IS NULL",
+            (these,),
+        ).fetchone()
         self.db.execute(
-            "UPDATE hit SET received_ns=?, sent_ns=coalesce(sent_ns, ?), set_aside=NULL WHERE seq=?",
-            (now_ns, now_ns, seq),
+            "UPDATE hit SET received_ns=?, sent_ns=coalesce(sent_ns, ?), set_aside=NULL"
+            f" WHERE {_THESE} AND received_ns IS NULL",
+            (now_ns, now_ns, these),
         )
-        accounts.hits -= 1
-        accounts.hit_bytes -= row[0]
-        accounts.set_aside -= row[1]
+        accounts.hits -= hits
+        accounts.hit_bytes -= size
+        accounts.set_aside -= aside
 
     def _aside(self, sql: str, mark: tuple[str, int]) -> None:
         self._room.accounts.set_aside += self.db.execute(sql, mark).rowcount
