@@ -42,8 +42,8 @@ class Model:
 
     def __init__(self, package: Package, threads: int = 0) -> None:
         """Open a package's graph and prove it on its golden pictures. Raises ModelError where it fails."""
-        self.package = package
         self._runtime = Runtime(package, threads)
+        self.package = package.without_model()
         self.remote: Remote | None = None
         self.self_test()
 

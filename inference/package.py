@@ -9,7 +9,7 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import error as ZlibError
 
@@ -41,6 +41,10 @@ class Package:
     def model(self) -> bytes:
         """The ONNX file."""
         return self.files[MODEL]
+
+    def without_model(self) -> Package:
+        """Return the package less its ONNX file, for whoever has the graph open: the file is as large as the graph."""
+        return replace(self, files={name: data for name, data in self.files.items() if name != MODEL})
 
     @property
     def sha256(self) -> str:

@@ -96,9 +96,12 @@ class Runtime:
 def open_graph(model: bytes, threads: int) -> ort.InferenceSession:
     """Return a session of an ONNX file's graph. Raises ModelError where it cannot run here."""
     try:
-        return ort.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
     except _FAILURES as error:
         raise ModelError(f"ONNX Runtime refuses model.onnx: {error}") from error
+    # It keeps the file for opening it anew with other providers. There is one, and the file is as large as the graph.
+    session._model_bytes = b""
+    return session
 
 
 def cores() -> int:

@@ -97,7 +97,7 @@ def verify(
     if json:
         output.json_line({"package": package, "ok": True, "problem": None, "golden": golden, "sha256": model.sha256})
         return
-    output.line(f"ok: {model.name} {model.version}, {len(model.package.files)} files, {golden} golden scans")
+    output.line(f"ok: {model.name} {model.version}, {len(model.manifest.files)} files, {golden} golden scans")
 
 
 @app.command(epilog="Example: jaitf-edge model sign ./our-model --key signer.pem")

@@ -1,4 +1,5 @@
 import itertools
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +10,8 @@ import pytest
 import inference
 from drivers.contract import Category, Energy, Polarity
 from drivers.errors import ModelError
+from inference import package as packages
+from inference.model import Model
 from inference.training.bags import HABITS
 from tests.unit.inference.conftest import blob_picture, grey_picture
 
@@ -163,6 +166,15 @@ def test_what_is_drawn_is_what_was_judged_and_is_not_read_again(darkness, monkey
     drawn = inference.thumbnail(pictures, replace(judged, look=None))
     monkeypatch.setattr("inference.look.transmission", lambda *_: pytest.fail("it is read again"))
     assert inference.thumbnail(pictures, judged) == drawn
+
+
+def test_a_model_that_is_open_does_not_hold_its_file_as_well():
+    package = packages.read(packages.find("baggage"))
+    data = package.model
+    model = Model(package, 1)
+    del package
+    assert sys.getrefcount(data) == 2, "somebody else than this test has the file"
+    model.self_test()
 
 
 def test_memory_stays_flat(darkness):
