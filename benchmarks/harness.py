@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -166,7 +167,10 @@ def timed(work: Callable[[], object], seconds: float, at_least: int = 10) -> lis
     return taken
 
 
-def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Return the slope of the straight line through points, by least squares."""
+def slope(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the slope of the straight line through three points or more, by least squares, and its standard error."""
     xs, ys = zip(*points, strict=True)
-    return statistics.linear_regression(xs, ys).slope
+    line = statistics.linear_regression(xs, ys)
+    off = sum((y - line.intercept - line.slope * x) ** 2 for x, y in points) / (len(points) - 2)
+    middle = statistics.fmean(xs)
+    return line.slope, math.sqrt(off / sum((x - middle) ** 2 for x in xs))

@@ -61,4 +61,5 @@ def test_the_table_shows_every_cell_whole() -> None:
 
 
 def test_the_slope_is_of_the_straight_line() -> None:
-    assert slope([(0, 5), (1, 7), (2, 9)]) == pytest.approx(2)
+    assert slope([(0, 5), (1, 7), (2, 9)]) == pytest.approx((2, 0))
+    assert slope([(0, 0), (1, 1), (2, 0), (3, 1)]) == pytest.approx((0.2, (0.8 / 2 / 5) ** 0.5))
