@@ -323,12 +323,12 @@ async def test_probe(tmp_path: Path) -> None:
     def driver(number: int, **settings: Any) -> DicosDriver:
         return DicosDriver(DicosSettings(listen=f"127.0.0.1:{number}", **settings))
 
-    free = await driver(free_port()).probe(5)
+    free = await driver(free_port()).probe(60)
     assert free.ok and "free" in free.steps[0]
     async with listening(tmp_path, calling_ae_titles=["SCANNER"]) as (_, number):
-        ours = await driver(number, calling_ae_titles=["SCANNER"]).probe(5)
+        ours = await driver(number, calling_ae_titles=["SCANNER"]).probe(60)
         assert ours.ok and ours.identity == {"ae_title": "EDGE"}
-        elsewhere = await driver(number, addresses=["10.0.0.1"]).probe(5)
+        elsewhere = await driver(number, addresses=["10.0.0.1"]).probe(60)
         assert elsewhere.ok and "not in addresses" in elsewhere.steps[1]
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

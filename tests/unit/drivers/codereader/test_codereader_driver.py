@@ -318,17 +318,18 @@ async def test_what_the_core_refuses_is_offered_again(port):
     assert tags(port) == {"0125728359"}
 
 
-async def test_a_probe_says_what_kind_of_code_came_and_not_which(keyboard, tmp_path):
+async def test_a_probe_says_what_kind_of_code_came_and_not_which(keyboard, tmp_path, monkeypatch):
     keyboard.send(typed("]L0M1DESMARAIS/LUC       EABC123 YULFRAAC 0834 226F001A0025 100\r"))
-    found = await driver(f"hid://{tmp_path}/event0").probe(5)
+    found = await driver(f"hid://{tmp_path}/event0").probe(60)
     assert found.ok
     assert found.sample == "a code came: a boarding pass"
-    silent = await driver(f"hid://{tmp_path}/event0").probe(0.1)
+    monkeypatch.setattr("drivers.codereader.driver.PROBE_S", 0.05)
+    silent = await driver(f"hid://{tmp_path}/event0").probe(60)
     assert silent.ok and not silent.answered
     assert "no code came" in (silent.sample or "")
     keyboard.send(typed("01257"))
-    assert "no code ended" in ((await driver(f"hid://{tmp_path}/event0").probe(0.1)).sample or "")
-    lost = await driver(f"hid://{tmp_path}/event9").probe(5)
+    assert "no code ended" in ((await driver(f"hid://{tmp_path}/event0").probe(60)).sample or "")
+    lost = await driver(f"hid://{tmp_path}/event9").probe(60)
     assert not lost.ok
     assert lost.code == "link-lost" and "plugged in" in mends.mend(lost.code, "hid")
 

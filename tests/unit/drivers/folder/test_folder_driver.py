@@ -483,11 +483,11 @@ async def test_an_unexpected_failure_of_the_core_is_not_swallowed(export: Path, 
 
 async def test_probe_says_what_is_there(export: Path) -> None:
     driver = FolderDriver(FolderSettings(path=export))
-    report = await driver.probe(5)
+    report = await driver.probe(60)
     assert report.ok
     assert report.sample is None
     (export / "a.png").write_bytes(PNG)
-    report = await driver.probe(5)
+    report = await driver.probe(60)
     assert report.ok
     assert report.sample == "a.png: image/png, 60 x 40 single 16 bit"
     assert "1 files" in report.steps[1]
@@ -495,9 +495,9 @@ async def test_probe_says_what_is_there(export: Path) -> None:
 
 async def test_probe_says_what_is_wrong(export: Path) -> None:
     (export / "a.png").write_bytes(b"junk" * 100)
-    report = await FolderDriver(FolderSettings(path=export)).probe(5)
+    report = await FolderDriver(FolderSettings(path=export)).probe(60)
     assert not report.ok
     assert "neither PNG" in report.steps[-1]
-    report = await FolderDriver(FolderSettings(path=export / "missing")).probe(5)
+    report = await FolderDriver(FolderSettings(path=export / "missing")).probe(60)
     assert not report.ok
     assert "create the folder" in report.steps[-1] and report.code.startswith("link")

@@ -45,7 +45,7 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(url: str, *switches: dict[str, Any], **more: Any) -> LampDriver:
-    given_ = {"url": url, "switches": switches or (LAMP, BUZZER), "timeout_ms": 1000, **more}
+    given_ = {"url": url, "switches": switches or (LAMP, BUZZER), "timeout_ms": 20_000, **more}
     return LampDriver(LampSettings.model_validate(given_))
 
 
@@ -79,7 +79,7 @@ async def test_what_a_board_does_not_answer_is_told(port: FakePort) -> None:
             await driver(url, timeout_ms=50, repeat_s=0.05).run(port)
         line.mute, line.spoil = False, lambda data: b"#" * len(data)
         with pytest.raises(ProtocolError, match="bytes came, but no answer"):
-            await driver(url, timeout_ms=50, repeat_s=0.05).run(port)
+            await driver(url, timeout_ms=500, max_timeouts=1, repeat_s=0.05).run(port)
         line.spoil = lambda data: data
         async with running(driver(url), port):
             await port.until(lambda: port.last and port.last.state is DeviceState.UP)

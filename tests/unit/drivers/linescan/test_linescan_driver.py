@@ -23,16 +23,10 @@ from drivers.linescan.settings import LinescanSettings
 from simulators.linescan.model import Detector, Taken, Traffic
 from simulators.linescan.wire import Sender, Server, Trouble, play
 from tests.fakeport import FakePort, running
+from tests.peers import free_port
 
 SMALL = Traffic(pixels=96, rows=120, gap=90, prelude=300, threat_rate=0)
 RATE = 1500.0
-
-
-def free_port() -> int:
-    with socket.socket(type=socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        found: int = one.getsockname()[1]
-        return found
 
 
 @pytest.fixture
@@ -41,7 +35,15 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(url: str, **settings: Any) -> LinescanDriver:
-    given = {"url": url, "gap_lines": 20, "covered_pixels": 2, "min_lines": 10, "margin_lines": 6, **settings}
+    given = {
+        "url": url,
+        "gap_lines": 20,
+        "covered_pixels": 2,
+        "min_lines": 10,
+        "margin_lines": 6,
+        "silence_s": 60,
+        **settings,
+    }
     return LinescanDriver(LinescanSettings.model_validate(given))
 
 
@@ -300,7 +302,7 @@ async def test_silence_and_noise_are_told_apart_and_a_lost_detector_ends_its_bag
 
         sending = asyncio.create_task(babble())
         with pytest.raises(ProtocolError, match="JLS1"):
-            await driver(f"udp://127.0.0.1:{number}", silence_s=0.3).run(port)
+            await driver(f"udp://127.0.0.1:{number}", silence_s=1).run(port)
         sending.cancel()
 
     detector, server = Detector(SMALL, seed=12), Server()

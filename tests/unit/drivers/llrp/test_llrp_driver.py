@@ -15,6 +15,7 @@ from drivers.clock import Stamp
 from drivers.contract import DeviceState, Outcome, Severity
 from drivers.errors import DeviceRefused, LinkBusy, LinkLost, LinkTimeout, ProtocolError
 from drivers.links.serial import open_stream
+from drivers.llrp import driver as driver_module
 from drivers.llrp.driver import ROSPEC, LlrpDriver
 from drivers.llrp.settings import LlrpSettings
 from drivers.tags import MAX_TAGS, TAGS_A_READING, Gathered
@@ -45,7 +46,7 @@ def reader() -> Reader:
 
 
 def driver(url: str, **settings: Any) -> LlrpDriver:
-    given = {"url": url, "keepalive_s": 0.1, "report_ms": 50, "timeout_ms": 2000, **settings}
+    given = {"url": url, "keepalive_s": 20, "report_ms": 50, "timeout_ms": 20_000, **settings}
     return LlrpDriver(LlrpSettings.model_validate(given))
 
 
@@ -73,7 +74,8 @@ async def test_what_an_earlier_client_left_is_thrown_out(port, reader):
         assert reader.rospecs == {ROSPEC: "running"}
 
 
-async def test_keepalives_are_asked_for_and_answered(port, reader):
+async def test_keepalives_are_asked_for_and_answered(port, reader, monkeypatch):
+    monkeypatch.setattr(driver_module, "MISSED_KEEPALIVES", 1000)
     async with serving(reader) as url, running(driver(url, keepalive_s=0.05), port):
         await port.until(lambda: reader.acks >= 3)
     assert reader.keepalive_s == 0.05
@@ -88,8 +90,7 @@ async def test_a_reader_that_falls_silent_is_lost_and_taken_over_again(port, rea
         assert "keepalives missed" in str(port.errors[0])
         reader.silent = False
         seen = len(port.readings)
-        await port.until(lambda: len(port.readings) > seen)
-        assert port.last and port.last.state is DeviceState.UP
+        await port.until(lambda: len(port.readings) > seen and port.last and port.last.state is DeviceState.UP)
     assert reader.rospecs == {ROSPEC: "running"}
 
 
@@ -259,7 +260,7 @@ async def test_a_contact_that_flaps_before_a_stuck_core_is_bounded_and_told(port
 
 async def test_a_probe_says_who_the_reader_is_and_does_not_set_it_to_work(reader):
     async with serving(reader) as url:
-        found = await driver(url).probe(5)
+        found = await driver(url).probe(60)
         assert found.ok
         assert found.identity == {
             "maker": "maker 0",
@@ -268,7 +269,7 @@ async def test_a_probe_says_who_the_reader_is_and_does_not_set_it_to_work(reader
             "antennas": "4",
         }
         assert reader.rospecs == {}
-    lost = await driver(url).probe(5)
+    lost = await driver(url).probe(60)
     assert not lost.ok
     assert "nothing answers" in lost.steps[-1] and lost.code.startswith("link")
 

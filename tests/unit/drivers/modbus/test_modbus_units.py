@@ -61,7 +61,7 @@ def port(tmp_path: Path) -> FakePort:
 
 def driver(bus: Bus, **more: Any) -> ModbusDriver:
     units = [{"name": name, "unit": number, "points": POINTS, "poll_ms": 20} for name, number in (("a", 1), ("b", 2))]
-    given = {"url": bus.url, "timeout_ms": 100, "max_timeouts": 2, "units": units, **more}
+    given = {"url": bus.url, "timeout_ms": 200, "max_timeouts": 4, "units": units, **more}
     return ModbusDriver(ModbusSettings.model_validate(given))
 
 
@@ -69,7 +69,8 @@ def hits(port: FakePort, label: str) -> int:
     return sum(f.label == label for r in port.readings for f in r.findings)
 
 
-async def test_a_dead_unit_is_left_alone_and_the_other_goes_on(port: FakePort) -> None:
+async def test_a_dead_unit_is_left_alone_and_the_other_goes_on(port: FakePort, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unit_module, "FIRST_REST_S", 3600.0)
     async with line(1) as bus, running(driver(bus), port):
         await port.until(lambda: port.last and port.last.code == "unit-lost")
         assert port.last and port.last.state is DeviceState.DEGRADED

@@ -48,7 +48,7 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(url: str, **settings: Any) -> NmeaDriver:
-    return NmeaDriver(NmeaSettings.model_validate({"url": url, "report_s": 0.05, "silence_s": 1, **settings}))
+    return NmeaDriver(NmeaSettings.model_validate({"url": url, "report_s": 0.05, "silence_s": 60, **settings}))
 
 
 def places(port: FakePort) -> list[tuple[float, float] | None]:
@@ -81,7 +81,7 @@ async def test_a_place_is_told_and_that_there_is_none_at_once(port, tmp_path, se
 
 
 async def test_who_is_no_longer_heard_is_nowhere(port):
-    async with served(Dog()) as (collar, url), running(driver(url), port):
+    async with served(Dog()) as (collar, url), running(driver(url, silence_s=1), port):
         await port.until(lambda: port.readings)
         collar.line.mute = True
         await port.until(lambda: port.errors)
@@ -95,7 +95,7 @@ async def test_another_baud_rate_is_told_apart_from_silence(port):
     async with served(Dog()) as (collar, url):
         collar.line.spoil = lambda data: bytes(byte ^ 0x80 for byte in data[:-1]) + b"\n"
         with pytest.raises(ProtocolError, match="baud rate"):
-            await driver(url, silence_s=0.3).run(port)
+            await driver(url, silence_s=1).run(port)
     assert not port.readings
 
 
@@ -118,7 +118,7 @@ async def test_a_noisy_line_loses_sentences_but_makes_no_places(port, tmp_path):
 
 async def test_a_collar_that_is_pulled_out_and_put_back(port, tmp_path):
     path = tmp_path / "collar"
-    async with running(driver(f"serial://{path}"), port):
+    async with running(driver(f"serial://{path}", silence_s=1), port):
         await port.until(lambda: port.errors)
         for latitude in (6.0, 7.0):
             async with served(Dog(latitude), path):
@@ -146,16 +146,16 @@ async def test_a_slow_core_gets_the_newest_place(port):
 async def test_a_probe_says_where_it_is(port):
     dog = Dog()
     async with served(dog) as (collar, url):
-        found = await driver(url).probe(5)
+        found = await driver(url).probe(60)
         assert found.ok
         assert found.sample == "6.16561, 1.25451"
         dog.fix = False
-        assert (await driver(url).probe(5)).sample == "no fix"
+        assert (await driver(url).probe(60)).sample == "no fix"
         collar.line.mute = True
-        silent = await driver(url, silence_s=0.1).probe(5)
+        silent = await driver(url, silence_s=0.1).probe(60)
         assert not silent.ok
         assert "no sentence" in silent.steps[-1] and silent.code == "link-timeout"
-    assert not (await driver(url).probe(5)).ok
+    assert not (await driver(url).probe(60)).ok
 
 
 def test_wrong_settings_are_refused_with_words():

@@ -218,12 +218,12 @@ async def test_a_flood_with_a_stuck_core_is_held_back_and_loses_no_alarm(port, m
 async def test_a_probe_hears_the_portal_and_keeps_its_deadline():
     async with served() as (wire, url):
         sending = asyncio.create_task(_when_heard(wire))
-        found = await driver(url).probe(5)
+        found = await driver(url).probe(60)
         await sending
         assert found.ok and found.sample == "NB,000000,000000,000000,000000"
         silent = await driver(url).probe(0.05)
         assert not silent.ok and "every 5 s" in silent.steps[-1] and silent.code == "link-timeout"
-    gone = await driver(url).probe(5)
+    gone = await driver(url).probe(60)
     assert not gone.ok
 
 

@@ -59,7 +59,7 @@ def hand() -> Hand:
 
 
 def driver(url: str, protocol: Protocol, **settings: Any) -> ScaleDriver:
-    given = {"url": url, "protocol": protocol.value, "poll_ms": 20, "timeout_ms": 400, **settings}
+    given = {"url": url, "protocol": protocol.value, "poll_ms": 20, "timeout_ms": 20_000, **settings}
     return ScaleDriver(ScaleSettings.model_validate(given))
 
 
@@ -185,7 +185,7 @@ async def test_bytes_that_are_no_frames_are_told_apart_from_silence(port, hand):
 
 async def test_a_scale_that_is_pulled_out_and_put_back(port, hand, tmp_path):
     path = tmp_path / "scale"
-    async with running(driver(f"serial://{path}", Protocol.SICS, max_timeouts=1), port):
+    async with running(driver(f"serial://{path}", Protocol.SICS, timeout_ms=400, max_timeouts=1), port):
         await port.until(lambda: port.errors)
         for kg in ("1.00", "2.00"):
             hand.put(kg)
@@ -200,10 +200,10 @@ async def test_a_scale_that_is_pulled_out_and_put_back(port, hand, tmp_path):
 async def test_a_probe_says_what_lies_on_it(hand, protocol):
     hand.put("12.34")
     async with served(protocol, hand) as (_, url):
-        found = await driver(url, protocol).probe(5)
+        found = await driver(url, protocol).probe(60)
     assert found.ok
     assert found.sample == "12.34 kg, standing still"
-    assert not (await driver(url, protocol).probe(5)).ok
+    assert not (await driver(url, protocol).probe(60)).ok
 
 
 async def test_a_probe_keeps_its_deadline(hand):

@@ -118,7 +118,7 @@ async def test_what_handing_over_fails_with_ends_the_run(tmp_path):
 
 async def test_a_grabber_that_is_not_there_is_said(tmp_path):
     driver = ScreenDriver(ScreenSettings(url=f"v4l2:///dev/{tmp_path.name}-no-such-grabber"))
-    report = await driver.probe(5)
+    report = await driver.probe(60)
     assert not report.ok
     assert report.code == "link-lost" and "no such frame grabber" in report.steps[-1]
 

@@ -40,7 +40,7 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(url: str, protocol: str, **settings: Any) -> UhfSerialDriver:
-    given = {"url": url, "protocol": protocol, "poll_ms": 20, "timeout_ms": 300, "report_ms": 50, **settings}
+    given = {"url": url, "protocol": protocol, "poll_ms": 20, "timeout_ms": 20_000, "report_ms": 50, **settings}
     return UhfSerialDriver(UhfSerialSettings.model_validate(given))
 
 
@@ -97,7 +97,7 @@ async def test_a_mute_module_is_lost_and_found_again(port, protocol, answer):
 async def test_no_tag_in_view_is_a_sign_of_life(port):
     module = Module(m100, Gate(missed=1))
     url = f"tcp://127.0.0.1:{await module.listen()}"
-    async with running(driver(url, "m100", timeout_ms=100, max_timeouts=1), port):
+    async with running(driver(url, "m100", max_timeouts=1), port):
         await port.rounds_more(10)
     await module.close()
     assert not port.errors
@@ -108,12 +108,12 @@ async def test_bytes_that_are_no_frames_are_told_apart_from_silence(port):
     async with served(m100) as (module, url):
         module.spoil = lambda data: bytes(len(data))
         with pytest.raises(ProtocolError, match="baud rate"):
-            await driver(url, "m100", timeout_ms=50).run(port)
+            await driver(url, "m100", timeout_ms=300, max_timeouts=2).run(port)
 
 
 async def test_a_module_that_is_pulled_out_and_put_back(port, tmp_path):
     path = tmp_path / "reader"
-    async with running(driver(f"serial://{path}", "m100", max_timeouts=1), port):
+    async with running(driver(f"serial://{path}", "m100", timeout_ms=300, max_timeouts=1), port):
         await port.until(lambda: port.errors)
         assert "plugged in" in str(port.errors[-1])
         for _ in range(2):
@@ -150,11 +150,11 @@ async def test_weak_tags_are_left_out(port):
 @pytest.mark.parametrize(("protocol", "answer"), FAMILIES)
 async def test_a_probe_says_who_the_module_is_and_what_it_hears(protocol, answer):
     async with served(answer) as (_, url):
-        found = await driver(url, protocol).probe(5)
+        found = await driver(url, protocol).probe(60)
     assert found.ok
     assert "3 tags in view" in (found.sample or "")
     assert found.identity["module"]
-    lost = await driver(url, protocol).probe(5)
+    lost = await driver(url, protocol).probe(60)
     assert not lost.ok
 
 
