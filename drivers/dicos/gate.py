@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import ssl
 import threading
@@ -30,6 +31,8 @@ from drivers.dicos.pdu import (
 
 PDU_S = 30.0
 TICK_S = 0.25
+PIECE_BYTES = 4096
+"""What pynetdicom asks for of a PDU's body at a time."""
 READ_BYTES = 256 * 1024
 _READABLE = os.eventfd(1)  # never read from: `select` finds it readable, always
 
@@ -88,10 +91,31 @@ class Gate:
         self._has_room = False
         self._ended = False
         self._lock = threading.Lock()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def fileno(self) -> int:
-        """Return a descriptor for `select`: readable where bytes are here already, else the socket's."""
-        return _READABLE if self._ahead or _deciphered(self._sock) else self._sock.fileno()
+        """Return a descriptor for `select`: readable where bytes are here already, else the socket's.
+
+        pynetdicom selects without patience, a thousand times a second. So the patience is here: until bytes come, or
+        until it is woken because there is something to send, TICK_S at most.
+        """
+        if self._ahead or _deciphered(self._sock):
+            return _READABLE
+        if not self._ended:
+            waiting = select.poll()
+            waiting.register(self._sock, select.POLLIN)
+            waiting.register(self._bell, select.POLLIN)
+            waiting.poll(TICK_S * 1000)
+            with self._lock, contextlib.suppress(BlockingIOError):
+                if not self._ended:
+                    os.eventfd_read(self._bell)
+        return self._sock.fileno()
+
+    def wake(self) -> None:
+        """Have `fileno` return: there is something to send."""
+        with self._lock:
+            if not self._ended:
+                os.eventfd_write(self._bell, 1)
 
     def greeted(self, deadline_s: float) -> bool:
         """Wait for an association request and return whether one came; pynetdicom need not know of anything else.
@@ -135,13 +159,16 @@ class Gate:
     def recv(self, size: int) -> memoryview:
         """Return at most `size` bytes of the PDU at hand, nothing once the connection has ended.
 
-        Raises OSError, TimeoutError where a PDU that has begun does not end.
+        Of a body that is asked for in pieces of PIECE_BYTES all is returned at once: who asks so joins them. Raises
+        OSError, TimeoutError where a PDU that has begun does not end.
         """
         if not self._ahead:
             try:
                 self._ahead = memoryview(self._pdu(PDU_S))
             except TooMuch as error:
                 self._refuse(error)
+        if size >= PIECE_BYTES:
+            size = len(self._ahead)
         part, self._ahead = self._ahead[:size], self._ahead[size:]
         return part
 
@@ -158,10 +185,13 @@ class Gate:
 
     def close(self) -> None:
         """End the connection and whatever waits on it; again does nothing."""
-        self._ended = True
+        with self._lock:
+            ended, self._ended = self._ended, True
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
+        if not ended:
+            os.close(self._bell)
         self._turn.set()
         self.take_room()()
         self._closed(self)
@@ -193,7 +223,7 @@ class Gate:
             if not self._turn.wait(self._limits.turn_s):
                 raise TooMuch("a further object while the one before is not answered")
             ends = time.monotonic() + deadline_s
-        pdu += bytes(length)
+        pdu = pdu.ljust(HEAD_BYTES + length, b"\0")
         if not self._fill(memoryview(pdu)[HEAD_BYTES:], ends):
             return bytearray()
         pdu = self.dialect.received(pdu)

@@ -24,6 +24,7 @@ from drivers.dicos.gate import Gate, Limits, Room
 from drivers.dicos.pixels import TRANSFER_SYNTAXES
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import IMAGES, IMPLEMENTATION, KEPT, is_of_person
+from drivers.dicos.woken import Handler
 from drivers.errors import LinkBusy, LinkDenied, LinkLost
 from drivers.ports import holder
 
@@ -90,6 +91,7 @@ class Scp:
                 (settings.host, settings.port),
                 evt_handlers=handlers,
                 server_class=_Server,
+                request_handler=Handler,
                 guard=(settings, limits, secure),
             )
         except OSError as error:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from queue import Empty
 from struct import pack
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.dicos import gate as module
+from drivers.dicos import woken
 from drivers.dicos.gate import Gate, Limits, Room
 from drivers.dicos.pdu import ABORT, Tally, TooLarge, TooMuch, dialect
 from simulators.dicomwire import associate_rq
@@ -204,3 +206,55 @@ def test_closing_ends_whatever_waits(ends: Ends) -> None:
     ends.gate.close()
     reader.join(10)
     assert not reader.is_alive()
+
+
+def looking(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
+    """Somebody who asks whether bytes are there, with more patience than the test has."""
+    monkeypatch.setattr(module, "TICK_S", 600.0)
+    thread = threading.Thread(target=lambda: ends.gate.fileno(), daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda ends: ends.scanner.sendall(b"\4"),
+        lambda ends: ends.scanner.close(),
+        lambda ends: ends.gate.wake(),
+        lambda ends: ends.gate.close(),
+    ],
+    ids=["bytes", "the end", "something to send", "closed here"],
+)
+def test_whoever_looks_for_bytes_waits_until_something_happens(
+    ends: Ends, happens: Callable[[Ends], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = looking(ends, monkeypatch)
+    happens(ends)
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_closed_gate_may_be_woken_and_asked(ends: Ends) -> None:
+    ends.gate.close()
+    ends.gate.wake()
+    assert ends.gate.fileno() == -1
+    ends.gate.close()
+
+
+def test_a_body_comes_in_one_piece(ends: Ends) -> None:
+    sent = p_data(pdv(9_000, DATA))
+    ends.scanner.sendall(sent)
+    assert (bytes(ends.gate.recv(6)), bytes(ends.gate.recv(4096))) == (sent[:6], sent[6:])
+
+
+def test_an_association_is_woken_by_each_of_its_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(woken, "LOOK_S", 600.0)
+    news = threading.Event()
+    messages, others = woken.Waited(news), woken.Ringing(news.set)
+    threading.Timer(0.01, messages.put, ["a message"]).start()
+    assert messages.get(block=False) == "a message"
+    threading.Timer(0.01, others.put, ["a release"]).start()
+    with pytest.raises(Empty):
+        messages.get(block=False)
+    assert others.get(block=False) == "a release"
