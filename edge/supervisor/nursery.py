@@ -110,9 +110,13 @@ def _prepare(names: Iterable[str]) -> None:
     """
     ours = registry.built_in()
     for info in (ours[name] for name in sorted(set(names) & ours.keys())):
-        registry.settings_class(info)
-        if not info.pictures:
-            registry.driver_class(info)
+        try:
+            registry.settings_class(info)
+            if not info.pictures:
+                registry.driver_class(info)
+        except Exception as error:
+            # A library that is missing or broken is one device's loss: its own process meets it again, and says so.
+            logging.getLogger("jaitf.device").debug("the driver %s is not ready before the fork: %s", info.name, error)
     gc.collect()
     gc.freeze()  # else each process's collector writes to every object, and the kernel copies every page
 

@@ -43,6 +43,14 @@ nursery._prepare(["llrp", "llrp", "dicos", "somebodys-own"])
 drivers = ("drivers.llrp.driver", "drivers.modbus.driver", "drivers.dicos.driver")
 print(json.dumps(["nursery", [name for name in drivers if name in sys.modules]]))
 """
+_BROKEN = """
+import json, sys
+sys.modules["pymodbus"] = None
+from edge.supervisor import nursery
+nursery._prepare(["llrp", "modbus", "scale"])
+drivers = ("drivers.llrp.driver", "drivers.modbus.driver", "drivers.scale.driver")
+print(json.dumps(["nursery", [name for name in drivers if name in sys.modules]]))
+"""
 _CORE = """
 import json, sys
 import edge.daemon, edge.cli.run, edge.config.load
@@ -71,6 +79,10 @@ def test_a_devices_process_loads_its_own_libraries_alone():
 
 def test_a_lanes_drivers_of_readings_are_loaded_once_for_all_and_no_other_lanes():
     assert loaded(_ANOTHER_LANE) == {"nursery": {"drivers.llrp.driver"}}
+
+
+def test_a_driver_whose_library_is_missing_is_no_other_devices_loss():
+    assert loaded(_BROKEN) == {"nursery": {"drivers.llrp.driver", "drivers.scale.driver"}}
 
 
 def test_the_core_of_a_lane_without_pictures_loads_nothing_of_pictures():
