@@ -114,9 +114,9 @@ def _prepare(names: Iterable[str]) -> None:
             registry.settings_class(info)
             if not info.pictures:
                 registry.driver_class(info)
-        except Exception as error:
-            # A library that is missing or broken is one device's loss: its own process meets it again, and says so.
-            logging.getLogger("jaitf.device").debug("the driver %s is not ready before the fork: %s", info.name, error)
+        except Exception:
+            # A library that is missing or broken is one device's loss: its own process meets it again.
+            logging.getLogger("jaitf.device").exception("the driver %s cannot be loaded", info.name)
     gc.collect()
     gc.freeze()  # else each process's collector writes to every object, and the kernel copies every page
 
