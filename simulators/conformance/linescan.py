@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivers.conformance.case import Case, Line, Wire
 from drivers.conformance.tap import Tap
@@ -24,6 +25,8 @@ from simulators.linescan.model import Detector, Taken, Traffic
 from simulators.linescan.wire import Sender, Server, play
 
 TRAFFIC = Traffic(pixels=64, rows=60, gap=45, prelude=LINES, threat_rate=0)
+#: What a pixel of a scan shows where nothing lies in the beam.
+AIR = 60_000
 MARGIN, LINES_PER_S, BAGS = 6, 400, 2
 
 
@@ -57,9 +60,20 @@ def rows() -> tuple[int, ...]:
     covered = ((light / (air[0] - calibration().dark[0]) < 0.95) & alive).sum(axis=1) >= 2
     for number in range(BAGS):
         start = number * (TRAFFIC.rows + TRAFFIC.gap)
-        at = np.flatnonzero(covered[start : start + TRAFFIC.rows])
-        found.append(int(at[-1] - at[0] + 1))
+        found.append(_length(covered[start : start + TRAFFIC.rows]))
     return tuple(found)
+
+
+def _length(covered: NDArray[np.bool_]) -> int:
+    at = np.flatnonzero(covered)
+    return int(at[-1] - at[0] + 1) if len(at) else 0
+
+
+def shown(scan: Scan) -> int:
+    """Return how many lines of the item a scan shows, its margins left away."""
+    picture = scan.pictures[0]
+    light = np.frombuffer(picture.data, "<u2").reshape(picture.rows, picture.columns)
+    return _length((light < 0.95 * AIR).sum(axis=1) >= 2)
 
 
 def passing() -> Iterator[Taken]:
@@ -101,10 +115,14 @@ def settings(url: str) -> dict[str, Any]:
 
 
 def good(observation: Observation) -> bool:
-    """Say whether it is a whole item: one of the two bags, margins included, and no line more."""
+    """Say whether it is a whole item: one of the two bags, and no more about it than the margins.
+
+    A margin is shorter where the appliance connected just before the bag came.
+    """
     if not isinstance(observation, Scan) or observation.incomplete:
         return False
-    return any(abs(observation.pictures[0].rows - count - 2 * MARGIN) <= 2 for count in rows())
+    length, rows_shown = shown(observation), observation.pictures[0].rows
+    return rows_shown <= length + 2 * MARGIN and any(abs(length - count) <= 2 for count in rows())
 
 
 def possible(observation: Observation) -> bool:

@@ -318,7 +318,9 @@ def test_nearest(word, meant):
 TOKENS = st.sampled_from([*EDGE.splitlines(), *METER.splitlines(), "[", "]", "=", '"', "'''", "{", "}", ",", "\\", "é"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=150
+)
 @given(st.binary(max_size=60) | st.lists(TOKENS, max_size=12).map(lambda parts: "\n".join(parts).encode()))
 def test_any_bytes_are_a_configuration_or_lines_that_say_why(folder, raw):
     path = folder(raw, m=raw)

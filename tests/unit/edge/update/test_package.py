@@ -112,7 +112,7 @@ def test_another_package_is_not_ours_however_signed(box):
         package.facts(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=100)
 @given(head=st.sampled_from([b"", b"!<arch>\n"]), data=st.binary(max_size=300), sealed=st.booleans())
 def test_whatever_bytes_come_none_are_believed(box, head, data, sealed):
     path = box.root / "any.deb"
