@@ -145,7 +145,7 @@ class Courier:
                     self._cut_short = 0
                     self._say_lost(str(error), None)
                     if self._link is not None:
-                        await self._link.abandon()
+                        self._link.abandon()
                 finally:
                     self.connected = False
                 self.beat()
@@ -209,7 +209,7 @@ class Courier:
                 self._lost = Dropped(0, reason)
         self._pump.dropped(self._lost.code)
         self._write_marks()
-        await self._link.abandon()
+        self._link.abandon()
         return self._lost
 
     def _write_marks_in_groups(self) -> None:
@@ -263,8 +263,6 @@ class Courier:
     def _stalled(self) -> str:
         """Return why this connection is of no use any more though nobody ended it, "" where it is."""
         assert self._link is not None
-        if not self._link.alive:
-            return "the broker sent what is no MQTT"
         age_s = (self._clock.now().monotonic_ns - self._pump.progress_ns) / 1e9
         return f"no PUBACK for {age_s:.0f} s" if self._pump.in_flight > 0 and age_s > PUBACK_DEADLINE_S else ""
 

@@ -1,7 +1,7 @@
-"""One connection to the broker: paho-mqtt underneath, events in the event loop above, nothing kept between connections.
+"""One connection to the broker: paho-mqtt underneath, in the event loop, and nothing kept between connections.
 
-paho's own reconnecting and queueing stay off: the ledger is the only queue. MQTT 5 where the broker speaks it, else
-3.1.1.
+paho's own thread, reconnecting and queueing stay off: the ledger is the only queue. MQTT 5 where the broker speaks it,
+else 3.1.1.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import socket
 import ssl
-import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
@@ -27,11 +27,16 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from drivers.errors import ConfigError, LinkError, LinkLost, LinkTimeout
 from edge.config.model import Console
+from edge.courier.client import TOO_LARGE, Client
 from edge.courier.identity import check_private
+
+log = logging.getLogger("jaitf.courier")
 
 CONNECT_DEADLINE_S = 10.0
 LEAVE_DEADLINE_S = 1.0
 KEEPALIVE_S = 15
+LOOK_S = 1.0
+"""How often paho looks whether a ping is due, or overdue."""
 WILL_DELAY_S = 10
 SESSION_EXPIRY_S = 60
 MAX_IN_FLIGHT = 64
@@ -40,8 +45,6 @@ TOLD_AT_ONCE = 256
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 TAKEN_OVER = 0x8E
-TOO_LARGE = 0x95
-_QUOTA_EXCEEDED = 0x97
 UNSPECIFIED = 0x80
 """What paho calls a connection that ended without a word, too."""
 _UNSUPPORTED_VERSION = {0x84, 0x01}
@@ -154,54 +157,6 @@ def _in_flight(properties: Properties | None) -> int:
     return min(MAX_IN_FLIGHT, getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT))
 
 
-_QOS_1 = 0x02
-_TAKEN = ReasonCode(PacketTypes.PUBACK)
-_NOTHING_MORE = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # as above
-
-
-class _Client(mqtt.Client):
-    """paho, that also hears a broker say of one message that it is too large.
-
-    mosquitto with a `message_size_limit` puts 0x95 into a PUBACK; MQTT 5 (3.4.2.1) has it for CONNACK and DISCONNECT
-    alone, and paho takes such a packet for none and hangs up: the message would be sent, and the connection lost, again
-    and again. The code is kept here by packet id, and paho is shown one that it knows.
-
-    And that reads the two packets that a drain is full of in their plain forms without building, for each, tables of
-    all properties and reasons that MQTT 5 has: a PUBACK of a packet id alone, a QoS 1 message without properties.
-    """
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.too_large: set[int] = set()
-
-    def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
-        packet = self._in_packet["packet"]
-        if cmd == "PUBACK" and len(packet) == 2:
-            with self._out_message_mutex:
-                if (mid := int.from_bytes(packet, "big")) in self._out_messages:
-                    return self._do_on_publish(mid, _TAKEN, _NOTHING_MORE)
-            return MQTTErrorCode.MQTT_ERR_SUCCESS
-        if cmd == "PUBACK" and len(packet) > 2 and packet[2] == TOO_LARGE:
-            self.too_large.add(int.from_bytes(packet[:2], "big"))
-            self._in_packet["packet"] = bytearray(packet[:2]) + bytes((_QUOTA_EXCEEDED,)) + packet[3:]
-        return super()._handle_pubackcomp(cmd)
-
-    def _handle_publish(self) -> MQTTErrorCode:
-        packet = self._in_packet["packet"]
-        # Topic's length and topic, packet id, the properties' length, payload (MQTT 5, 3.3).
-        about = 4 + int.from_bytes(packet[:2], "big")
-        plain = self._in_packet["command"] & 0x0E == _QOS_1 and self._protocol == MQTTProtocolVersion.MQTTv5
-        if not plain or len(packet) <= about or packet[about] != 0:
-            return super()._handle_publish()
-        message = mqtt.MQTTMessage(int.from_bytes(packet[about - 2 : about], "big"), bytes(packet[2 : about - 2]))
-        message.qos = 1
-        message.retain = bool(self._in_packet["command"] & 0x01)
-        message.properties = _NOTHING_MORE
-        message.payload = bytes(packet[about + 1 :])
-        self._handle_on_message(message)
-        return self._send_puback(message.mid)
-
-
 class Link:
     """A connection that lives once: `open`, then publish, subscribe and callbacks, until `on_drop` or `close`."""
 
@@ -225,8 +180,9 @@ class Link:
         self._dropped = False
         self._told: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._telling = False
-        self._thread: threading.Thread | None = None
-        self._client = client = _Client(
+        self._watched: int | None = None
+        self._gone = asyncio.Event()
+        self._client = client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=True if version == 4 else None,
@@ -236,8 +192,8 @@ class Link:
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.connect_timeout = CONNECT_DEADLINE_S / 2
         client.on_connect = self._connect
-        client.on_disconnect = self._disconnect
         client.on_message = self._message
+        client.on_plain_message = self._plain_message
         client.on_publish = self._published
         if console.username:
             client.username_pw_set(console.username, password(console))
@@ -264,26 +220,17 @@ class Link:
             await asyncio.to_thread(client.connect, host, port, **arguments)
         except (OSError, ValueError) as error:
             raise LinkLost(f"{self._console.url}: {error}") from None
-        if isinstance(sock := client.socket(), socket.socket):
-            # Else a small packet waits 40 ms for the other side's delayed acknowledgement of the one before.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.loop_start()
-        self._thread = client._thread  # paho keeps it to itself, and says nothing when it dies of a malformed packet
+        self._attach()
         try:
             # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the result.
             async with asyncio.timeout(CONNECT_DEADLINE_S):
                 return await self._connected
         except TimeoutError:
-            await self.abandon()
+            self.abandon()
             raise LinkTimeout(f"{self._console.url}: no CONNACK for {CONNECT_DEADLINE_S:.0f} s") from None
         except LinkError:
-            await self.abandon()
+            self.abandon()
             raise
-
-    @property
-    def alive(self) -> bool:
-        """Whether anyone still listens to the broker."""
-        return self._thread is not None and self._thread.is_alive()
 
     def publish(
         self,
@@ -321,41 +268,77 @@ class Link:
         self._dropped = True
         with contextlib.suppress(ValueError):
             self._client.disconnect()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, LEAVE_DEADLINE_S)
-        await self.abandon()
+        if self._watched is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_DEADLINE_S):
+                    await self._gone.wait()
+        self.abandon()
 
-    async def abandon(self) -> None:
+    def abandon(self) -> None:
         """Cut the connection without leave. No callback comes after this."""
         self._dropped = True
-        sock = self._client.socket()
-        if isinstance(sock, socket.socket):
-            # Shut down and not closed: that wakes paho's thread from its select, which then closes it.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        await asyncio.to_thread(self._stop)
-        if sock is not None:
+        self._detach()
+        if (sock := self._client.socket()) is not None:
             sock.close()
         while self._told:
             self._tell()
 
-    def _stop(self) -> None:
-        # paho looks whether its thread is there, and then joins it; in between the thread may end, and be None.
-        with contextlib.suppress(AttributeError):
-            self._client.loop_stop()
+    def _attach(self) -> None:
+        """Have the event loop work the socket from here on. Raises LinkLost."""
+        client, sock = self._client, self._client.socket()
+        if not isinstance(sock, socket.socket):
+            raise LinkLost(f"{self._console.url}: hung up before CONNECT was sent")
+        # Else a small packet waits 40 ms for the other side's delayed acknowledgement of the one before.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._watched = sock.fileno()
+        client.on_disconnect = self._disconnect
+        client.on_socket_close = lambda *_: self._detach()
+        client.on_socket_register_write = self._write_soon
+        self._loop.add_reader(self._watched, self._work, client.loop_read)
+        self._look()
+        self._write()
 
-    # paho's thread from here on; everything is carried over into the event loop.
+    def _detach(self) -> None:
+        if self._watched is not None:
+            self._loop.remove_reader(self._watched)
+            self._loop.remove_writer(self._watched)
+            self._watched = None
+            self._gone.set()
+
+    def _look(self) -> None:
+        if self._watched is not None:
+            self._work(self._client.loop_misc)
+            self._loop.call_later(LOOK_S, self._look)
+
+    def _write_soon(self, *_: object) -> None:
+        """Not at once: what is published until the event loop comes to it goes in one piece."""
+        self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        if self._watched is not None:
+            self._work(self._client.loop_write)
+        if self._watched is not None and self._client.want_write():
+            self._loop.add_writer(self._watched, self._write)
+        elif self._watched is not None:
+            self._loop.remove_writer(self._watched)
+
+    def _work(self, part: Callable[[], object]) -> None:
+        """Do a part of paho's work; where it stumbles over what the broker sent, the connection is of no more use."""
+        try:
+            part()
+        except Exception as error:  # noqa: BLE001  # whatever the broker's bytes make of it
+            log.debug("paho: %r", error)
+            self._detach()
+            self._call(self._drop, Dropped(0, "the broker sent what is no MQTT"))
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
-        """Have the event loop call a function, in order; it is woken once for all that comes before it looks."""
+        """Have the event loop call a function, in order, and not from within paho."""
         self._told.append((function, arguments))
         if not self._telling:
             self._telling = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                self._loop.call_soon_threadsafe(self._tell)
+            self._loop.call_soon(self._tell)
 
     def _tell(self) -> None:
-        # Cleared before the first is taken: what is appended from here on is taken below, or wakes the loop anew.
         self._telling = False
         try:
             for _ in range(min(len(self._told), TOLD_AT_ONCE)):
@@ -367,8 +350,7 @@ class Link:
                 self._loop.call_soon(self._tell)
 
     def _connect(self, _c: object, _u: object, _f: object, code: ReasonCode, properties: Properties | None) -> None:
-        # paho neither heeds the broker's limit, beyond which the broker hangs up, nor lets it be set by now; this is
-        # its own thread, before anything is published.
+        # paho neither heeds the broker's limit, beyond which the broker hangs up, nor lets it be set by now.
         self._client._max_inflight_messages = _in_flight(properties)
         self._call(self._answered, code.value, str(code), properties)
 
@@ -400,6 +382,10 @@ class Link:
             about = message.properties
             asked = (getattr(about, "ResponseTopic", None), getattr(about, "CorrelationData", None))
             self._call(self._on_message, Incoming(message.topic, bytes(message.payload), message.retain, *asked))
+
+    def _plain_message(self, topic: bytes, payload: bytes, retained: bool) -> None:
+        with contextlib.suppress(UnicodeDecodeError):
+            self._call(self._on_message, Incoming(topic.decode(), payload, retained))
 
     def _published(self, _c: object, _u: object, mid: int, code: ReasonCode, _p: object) -> None:
         too_large = mid in self._client.too_large

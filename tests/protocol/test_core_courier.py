@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -42,7 +43,7 @@ async def test_the_will_says_offline_with_the_births_session_once_its_delay_is_o
     async with Listener(broker.port) as listener, post() as me:
         session = (await listener.first("birth")).json["by"]
         me.task.cancel()  # ended like a process that is killed: without leave
-        monkeypatch.setattr(me.courier, "_leave", me.courier._link.abandon)
+        monkeypatch.setattr(me.courier, "_leave", AsyncMock(side_effect=me.courier._link.abandon))
         offline = (await listener.wait(lambda: [m for m in listener.of("state") if m.json["state"] == "offline"]))[0]
         assert (offline.retained, offline.json["session"]) == (True, session)
 
@@ -51,7 +52,7 @@ async def test_who_is_back_before_the_delay_is_over_was_never_offline(post, brok
     monkeypatch.setattr(link_module, "WILL_DELAY_S", 1)
     async with Listener(broker.port) as listener, post() as me:
         await listener.first("state")
-        await me.courier._link.abandon()
+        me.courier._link.abandon()
         me.courier._drop(Dropped(0, "a cable"))
         await listener.wait(lambda: len(listener.of("state")) == 2)
         await asyncio.sleep(1.5)

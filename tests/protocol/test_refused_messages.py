@@ -41,5 +41,5 @@ async def test_a_message_over_the_brokers_own_limit_is_named_and_the_rest_goes_o
             answered, code = await heard.answers.get()
         assert answered == mid
         assert (code == TOO_LARGE) is (size > LIMIT_BYTES)
-    assert (link.alive, heard.dropped) == (True, [])
+    assert heard.dropped == []
     await link.close()

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.courier.link import _Client
+from edge.courier.client import Client
 
 
 def heard(kind: type[mqtt.Client], packets: list[tuple[int, bytes]], protocol: MQTTProtocolVersion) -> list[object]:
     """What a client of a kind makes of packets: each message, each packet id that was answered or acknowledged."""
     found: list[object] = []
     client = kind(CallbackAPIVersion.VERSION2, protocol=protocol)
-    client.on_message = lambda _c, _u, m: found.append((m._topic, m.payload, m.qos, m.retain, m.mid))
+    client.on_message = lambda _c, _u, m: found.append((m._topic, m.payload, m.retain))
+    client.on_plain_message = lambda *message: found.append(message)
     client.on_publish = lambda _c, _u, mid, code, properties: found.append((mid, code.value, str(properties)))
     client._send_puback = lambda mid: found.append(("answered", mid)) or mqtt.MQTT_ERR_SUCCESS
     client._send_pubrec = lambda mid: found.append(("asked", mid)) or mqtt.MQTT_ERR_SUCCESS
@@ -48,4 +49,4 @@ PACKETS = st.one_of(
 @pytest.mark.parametrize("protocol", [MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311])
 @given(packets=st.lists(PACKETS, max_size=6))
 def test_the_short_ways_give_what_pahos_own_would(protocol, packets):
-    assert heard(_Client, packets, protocol) == heard(mqtt.Client, packets, protocol)
+    assert heard(Client, packets, protocol) == heard(mqtt.Client, packets, protocol)

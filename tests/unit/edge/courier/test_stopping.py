@@ -12,7 +12,7 @@ async def test_a_stop_that_comes_together_with_the_connack_is_not_swallowed(monk
     link = Link(Console(url="mqtt://127.0.0.1:1"), "x", on_message=print, on_puback=print, on_drop=print)
     begun = asyncio.Event()
     monkeypatch.setattr(link._client, "connect", lambda *_, **__: None)
-    monkeypatch.setattr(link._client, "loop_start", begun.set)
+    monkeypatch.setattr(link, "_attach", begun.set)
     opening = asyncio.create_task(link.open(Will("t", b"{}")))
     await begun.wait()
     await asyncio.sleep(0)
