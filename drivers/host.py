@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from drivers import registry, wire
+from drivers import heap, registry, wire
 from drivers.clock import Clock, SystemClock
 from drivers.contract import DeviceState, Driver, Observation, Outcome, Output, Scan, Screened
 from drivers.errors import EdgeError
@@ -165,6 +165,8 @@ async def _serve(sock: socket.socket) -> None:
             elif isinstance(message, wire.Order):  # right behind it
                 order = message
     info = registry.named(start.driver)
+    if info.pictures:
+        heap.bound(heap.DEVICE_KEPT_BYTES)
     driver = registry.make(info, registry.settings_class(info).model_validate(start.settings))
     port = SocketPort(start.device, sock, Path(start.state_dir), start.window, SystemClock())
     port.on_order = driver.order

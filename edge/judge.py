@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from drivers import heap
 from drivers.clock import Clock, Stamp
 from drivers.contract import Finding, Reading, Scan, Severity
 from drivers.errors import ModelError
-from edge import heap
 from edge.assurance import Due, Trial
 from edge.config.model import Inference
 from edge.hand import Hand

@@ -45,7 +45,8 @@ def run(
 
 def _serve(folder: Path) -> bool:
     """Run the appliance of a configuration's folder; return whether it is to start again. Raises EdgeError."""
-    from edge import heap, trial
+    from drivers import heap
+    from edge import trial
     from edge.config.load import load
     from edge.daemon import serve
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from drivers import host, registry
-from edge import heap, journal
+from drivers import heap, host, registry
+from edge import journal
 
 _PR_SET_PDEATHSIG = 1
 MAX_REQUEST_BYTES = 4096

@@ -11,16 +11,18 @@ import ctypes
 MAPPED_FROM_BYTES = 4 * 1024 * 1024
 """A plane of a picture is smaller: to map it anew each time costs the kernel more than all else that is done to it."""
 KEPT_BYTES = 8_000_000
+DEVICE_KEPT_BYTES = 4_000_000
+"""What a device's process keeps: a scan's bytes, some times over, which it else asks of the kernel for each scan."""
 ARENAS = 2
 
 # Of mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
-def bound() -> None:
+def bound(kept_bytes: int = KEPT_BYTES) -> None:
     """Set every limit for this process, before it has threads."""
     few_arenas()
-    _set(_M_TRIM_THRESHOLD, KEPT_BYTES)
+    _set(_M_TRIM_THRESHOLD, kept_bytes)
     _set(_M_MMAP_THRESHOLD, MAPPED_FROM_BYTES)
 
 
