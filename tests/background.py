@@ -32,10 +32,10 @@ def serving(make: Callable[[], Any]) -> Iterator[int]:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(60)
     assert ports, "the simulated device did not start"
     try:
         yield ports[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
+        thread.join(60)

@@ -86,7 +86,7 @@ class MlServer:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
 
 
 def described(package: Package) -> dict[str, object]:

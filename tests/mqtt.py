@@ -15,6 +15,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from tests.core import DEADLINE_S
+
 ROOT = "jaitf/v1/lfw/edge-01"
 
 
@@ -60,7 +62,7 @@ class Listener:
         client.loop_start()
 
     async def __aenter__(self) -> Listener:
-        await asyncio.wait_for(self._ready, 10)
+        await asyncio.wait_for(self._ready, DEADLINE_S)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -93,7 +95,7 @@ class Listener:
     def hits(self) -> list[dict[str, Any]]:
         return [m.json["data"] for m in self.of("hit/")]
 
-    async def wait(self, condition: Callable[[], Any], deadline_s: float = 15.0) -> Any:
+    async def wait(self, condition: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
         """Return the first true result of `condition`, which is asked again whenever a message came."""
         async with asyncio.timeout(deadline_s):
             while not (result := condition()):
@@ -101,5 +103,5 @@ class Listener:
                 await self._came.wait()
         return result
 
-    async def first(self, start: str, deadline_s: float = 15.0) -> Message:
+    async def first(self, start: str, deadline_s: float = DEADLINE_S) -> Message:
         return (await self.wait(lambda: self.of(start), deadline_s))[0]

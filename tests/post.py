@@ -54,7 +54,7 @@ class Post:
     async def online(self):
         """Wait until the broker has what is said on connecting: it has taken the subscription before that."""
         async with Listener(self.port) as listener:
-            await listener.wait(lambda: any(self._is_online(m.json) for m in listener.of("state")), 30)
+            await listener.wait(lambda: any(self._is_online(m.json) for m in listener.of("state")))
 
     def _is_online(self, said):
         return said["state"] == "online" and said["session"] == self.courier.session

@@ -146,7 +146,7 @@ def server(port: int) -> Iterator[None]:
         yield
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(60)
         for stream in (process.stdin, process.stdout):
             stream.close() if stream else None
 

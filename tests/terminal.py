@@ -16,7 +16,7 @@ from fcntl import ioctl
 import pyte
 
 ROWS, COLUMNS = 60, 110
-DEADLINE_S = 50.0
+DEADLINE_S = 60.0
 ENTER, DOWN, UP, CTRL_C, CTRL_U = "\r", "\x1b[B", "\x1b[A", "\x03", "\x15"
 
 

@@ -107,7 +107,7 @@ class Lane:
 
     def end(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         self._heard.disconnect()
         self._heard.loop_stop()
         self.broker.stop()

@@ -58,10 +58,10 @@ async def test_it_works_marks_the_clock_and_catches_up(tmp_path, broker):
     me.set_clock(-time.time_ns() + 300_000_000_000)
     try:
         await me.start()
-        await until(lambda: len(me.hits()) >= 10, 30)
+        await until(lambda: len(me.hits()) >= 10)
         early = len(me.hits())
         me.set_clock(0)
-        await until(lambda: len(me.hits()) >= early + 20, 30)
+        await until(lambda: len(me.hits()) >= early + 20)
         assert await me.end() == 0
         assert "Traceback" not in me.said()
         committed = me.hits()
@@ -70,9 +70,9 @@ async def test_it_works_marks_the_clock_and_catches_up(tmp_path, broker):
         me.point(broker.url)
         async with Listener(broker.port, receipts=True) as listener:
             await me.start()
-            await listener.wait(lambda: len(listener.of("hit/counter-1")) >= len(committed), 30)
+            await listener.wait(lambda: len(listener.of("hit/counter-1")) >= len(committed))
             data = [message.json["data"] for message in listener.of("hit/counter-1")[: len(committed)]]
-            await until(lambda: {row["state"] for row in me.hits()[: len(committed)]} == {"received"}, 20)
+            await until(lambda: {row["state"] for row in me.hits()[: len(committed)]} == {"received"})
     finally:
         if me.process and me.process.poll() is None:
             me.process.send_signal(signal.SIGKILL)

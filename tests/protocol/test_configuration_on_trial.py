@@ -114,7 +114,7 @@ async def test_a_power_cut_in_the_middle_of_a_trial_is_gone_on_with_and_a_crash_
     asked = command({"trial_s": 600})
     ask.console.send("cmd/config.commit", asked)
     await reply(listener, asked["transaction"], "accepted")
-    await until(lambda: (state := trial.read(me.config)) and state.starts == 1, 20)
+    await until(lambda: (state := trial.read(me.config)) and state.starts == 1)
     for _ in range(2):
         os.kill(me.process.pid, signal.SIGKILL)
         me.process.wait()

@@ -48,7 +48,7 @@ def appliance(broker: Broker) -> Iterator[Appliance]:
 
 
 def state(console: Console) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{console.url}/api/state", timeout=10) as answer:
+    with urllib.request.urlopen(f"{console.url}/api/state", timeout=60) as answer:
         return dict(json.load(answer))
 
 
@@ -57,7 +57,7 @@ class News:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._answer = urllib.request.urlopen(f"{console.url}/events", timeout=20)
+        self._answer = urllib.request.urlopen(f"{console.url}/events", timeout=60)
 
     def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while not holds(now := state(self._console)):
@@ -293,7 +293,7 @@ def test_a_port_in_use_is_told_with_its_holder(broker: Broker, start: Start) -> 
     first = start(broker).ready()
     port = first.url.rpartition(":")[2]
     second = Console(broker.url, Path(f"{first.data}-2"), listen=f"127.0.0.1:{port}")
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     message = second.errors()
     assert f"127.0.0.1:{port}: address already in use by" in message
     assert f"pid {first.process.pid}" in message
@@ -303,5 +303,5 @@ def test_a_port_in_use_is_told_with_its_holder(broker: Broker, start: Start) -> 
 def test_a_second_console_on_the_same_data_is_refused(broker: Broker, start: Start) -> None:
     first = start(broker).ready()
     second = start(broker)
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     assert f"another console has it open (pid {first.process.pid})" in second.errors()

@@ -38,14 +38,14 @@ async def lane(tmp_path, broker):
 
 
 def get(console, path):
-    with urllib.request.urlopen(f"{console.url}{path}", timeout=30) as answer:
+    with urllib.request.urlopen(f"{console.url}{path}", timeout=60) as answer:
         return answer.read()
 
 
 def post(console, path, **form):
     request = urllib.request.Request(f"{console.url}{path}", urlencode(form).encode())
     request.add_header("Origin", console.url)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return answer.read().decode()
 
 
@@ -55,14 +55,14 @@ def hits(console):
 
 async def test_from_the_lane_to_the_officer_and_back(lane):
     console, box = lane
-    await until(lambda: hits(console) and hits(console)[0]["picture"] == "here", 60)
+    await until(lambda: hits(console) and hits(console)[0]["picture"] == "here")
     (hit,) = hits(console)
     path = f"/hit/{hit['hit_id']}"
 
     post(console, f"{path}/disposition", outcome="seizure", commodity="firearm", officer="officer-7")
-    await until(lambda: hits(console)[0]["told"] == "done", 30)
+    await until(lambda: hits(console)[0]["told"] == "done")
     post(console, f"{path}/fetch", officer="officer-7")
-    await until(lambda: "evidence.zip" in get(console, path).decode(), 30)
+    await until(lambda: "evidence.zip" in get(console, path).decode())
     package = box.data.parent / "evidence.zip"
     package.write_bytes(get(console, f"{path}/evidence.zip"))
     ran = await asyncio.create_subprocess_exec(
@@ -78,6 +78,6 @@ async def test_from_the_lane_to_the_officer_and_back(lane):
 
     board = "/appliance/lfw/edge-01"
     post(console, f"{board}/command", name="ping", officer="officer-7")
-    await until(lambda: "the appliance is here" in get(console, board).decode(), 30)
+    await until(lambda: "the appliance is here" in get(console, board).decode())
     post(console, f"{board}/targets", lines="T-1 bag_tag 0220123456 high", hours="1", officer="officer-7")
-    await until(lambda: "targets" in get(console, "/log").decode(), 30)
+    await until(lambda: "targets" in get(console, "/log").decode())

@@ -40,7 +40,7 @@ def demo(folder, *arguments):
 
 
 def nothing_left(folder):
-    psutil.wait_procs(left_behind(folder), timeout=20)
+    psutil.wait_procs(left_behind(folder), timeout=60)
     return left_behind(folder) == []
 
 
@@ -103,7 +103,7 @@ def test_however_it_ends_nothing_is_left(tmp_path, number):
     with demo(tmp_path) as process:
         address = process.stdout.readline()
         assert address.startswith("Console: http://")
-        with urllib.request.urlopen(address.split()[1], timeout=10) as page:
+        with urllib.request.urlopen(address.split()[1], timeout=60) as page:
             assert page.status == 200
         assert re.match(r"Technician's page: http://127\.0\.0\.1:\d+/", process.stdout.readline())
         assert re.match(r"[\d:]{8}  \w+ +(xray|portal|body|k9)-1 +", process.stdout.readline())  # the first hit

@@ -58,7 +58,7 @@ class Lane:
         return [sys.executable, "-m", "edge", *arguments, "--config", str(self.config)]
 
     def ask(self, *arguments: str) -> list[dict[str, Any]]:
-        ran = subprocess.run(self.command(*arguments), capture_output=True, timeout=60, check=True)
+        ran = subprocess.run(self.command(*arguments), capture_output=True, timeout=120, check=True)
         return [json.loads(line) for line in ran.stdout.splitlines()]
 
     @asynccontextmanager
@@ -66,16 +66,16 @@ class Lane:
         with self.log.open("ab") as log:
             process = subprocess.Popen(self.command("run"), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
-            await until(lambda: process.poll() is not None or "ready" in self.log.read_text(), 60)
+            await until(lambda: process.poll() is not None or "ready" in self.log.read_text())
             assert process.poll() is None, self.log.read_text()
             yield
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                await until(lambda: process.poll() is not None, 30)
+                await until(lambda: process.poll() is not None)
             finally:
                 process.kill()
-                process.wait(30)
+                process.wait(60)
 
     def holds(self, trace: bytes) -> list[str]:
         return [
@@ -115,7 +115,7 @@ async def test_from_two_energies_to_the_evidence_and_the_workstation(tmp_path: P
             await listens(port)
             out = await store(port, *sorted(sent.iterdir()))
             assert out.count("(Success)") == 8, out
-            await until(lambda: len(received(inbox)) == 4, 60)
+            await until(lambda: len(received(inbox)) == 4)
             hits = lane.ask("hits", "--json")
     assert hits, "no alarm among four bags with a pistol"
     package = tmp_path / "hit.zip"

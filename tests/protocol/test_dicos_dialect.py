@@ -73,8 +73,8 @@ async def test_each_application_context_is_answered_by_its_own_name(name: str, t
     async with Listening(tmp_path) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.number)
         writer.write(associate_rq(DX_FOR_PROCESSING, application=name))
-        head = await asyncio.wait_for(reader.readexactly(6), 20)
-        answer = await asyncio.wait_for(reader.readexactly(int.from_bytes(head[2:], "big")), 20)
+        head = await asyncio.wait_for(reader.readexactly(6), 60)
+        answer = await asyncio.wait_for(reader.readexactly(int.from_bytes(head[2:], "big")), 60)
         writer.close()
     length = int.from_bytes(answer[70:72], "big")
     assert head[0] == 2 and answer[72 : 72 + length].decode() == name
@@ -88,5 +88,5 @@ async def test_both_dialects_at_once(tmp_path: Path) -> None:
             "storescu", "-R", "-aec", "EDGE", "127.0.0.1", str(here.number), file
         )
         said = await asyncio.to_thread(sdicos.client, here.number, "ct", 0, 16)
-        assert await asyncio.wait_for(dicom.wait(), 30) == 0 and said["sent"] is True
+        assert await asyncio.wait_for(dicom.wait(), 60) == 0 and said["sent"] is True
     assert len(here.core.scans) == 2

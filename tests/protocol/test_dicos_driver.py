@@ -28,7 +28,7 @@ from tests.fakeport import FakePort, running
 from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
-PEER_DEADLINE_S = 30.0
+PEER_DEADLINE_S = 60.0
 AT = Stamp(1_700_000_000_000_000_000, 5)
 
 

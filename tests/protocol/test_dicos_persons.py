@@ -175,7 +175,7 @@ async def test_a_scanner_with_nothing_but_contacts(tmp_path: Path) -> None:
     )
     try:
         assert process.stdout
-        said = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        said = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
         assert said["profile"] == "bodyscanner-contacts"
         _, writer = await asyncio.open_connection("127.0.0.1", int(said["listening"].rpartition(":")[2]))
         writer.close()

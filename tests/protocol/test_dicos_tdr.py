@@ -38,6 +38,6 @@ def test_the_reference_toolkit_and_dcmtk_read_our_reports(name: str, tmp_path: P
     path.write_bytes(tdr.write(tdr.Report(algorithm=("JAITF", "baggage 1.0", "-threshold=0.6"), **said)))
     reference = sdicos.read("TDR", path)
     assert reference == {"read": True, "errors": ""}, reference
-    dumped = subprocess.run(["dcmdump", path], capture_output=True, encoding="utf-8", timeout=30, check=False)
+    dumped = subprocess.run(["dcmdump", path], capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert dumped.returncode == 0 and not dumped.stderr, dumped.stderr
     assert f"[{said['decision']}" in dumped.stdout

@@ -74,7 +74,7 @@ def peer_that(answers):
             with connection:
                 answer = answers(connection.recv(100))
                 if answer is None:
-                    over.wait(5)
+                    over.wait(60)
                 else:
                     connection.sendall(answer)
 

@@ -131,7 +131,7 @@ async def test_scanner_and_dog_are_tied_to_the_bag_that_was_read_at_the_entry(bo
             await listener.wait(
                 lambda name=name: [m for m in listener.of(f"device/{name}") if m.json["state"] == "up"], 60
             )
-        await listener.wait(lambda: [m for m in listener.of("reading/k9-1") if m.json.get("teams") == ["K9 1"]], 30)
+        await listener.wait(lambda: [m for m in listener.of("reading/k9-1") if m.json.get("teams") == ["K9 1"]])
         codes.send(f"{TAG}\r".encode())
         belt = Belt(contact)
         await belt.to(XRAY_MM)
@@ -143,7 +143,7 @@ async def test_scanner_and_dog_are_tied_to_the_bag_that_was_read_at_the_entry(bo
         reader.press(True)
         await belt.to(2600)
         codes.send(f"{NEXT}\r".encode())
-        await listener.wait(lambda: {"xray-1", "k9-1"} <= {hit["device"] for hit in listener.hits()}, 60)
+        await listener.wait(lambda: {"xray-1", "k9-1"} <= {hit["device"] for hit in listener.hits()})
         with contextlib.suppress(TimeoutError):  # what is missing then is said below
             await listener.wait(
                 lambda: any(hit["device"] == "xray-1" and hit["corroboration"] for hit in listener.hits()), 20

@@ -18,7 +18,7 @@ from drivers.linescan.settings import LinescanSettings
 from tests.fakeport import FakePort, running
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 BAGS = 8
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.protocol
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ROOT / ".cache" / "peers_js" / "node_modules"
 BUTTON = {"port": 1, "label": "canine alert", "severity": "high"}
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ async def mbpoll(port: int, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         out, _ = await process.communicate()
     return out.decode()
 
@@ -173,12 +173,12 @@ async def test_the_command_serves_and_ends_on_request() -> None:
     )  # fmt: skip
     assert process.stdout
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             said = json.loads(await process.stdout.readline())
         port = int(said["listening"].rpartition(":")[2])
         assert shown(await mbpoll(port, "-r", "0", "-c", "1")) == {0: "0"}
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:
@@ -197,7 +197,7 @@ async def test_the_command_says_when_the_port_is_taken() -> None:
             f"{HOST}:{port}",
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             _, err = await process.communicate()
     assert process.returncode == 1
     assert b"in use" in err

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.protocol
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ROOT / ".cache" / "peers_js" / "node_modules"
 HOST = "127.0.0.1"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 POINTS = [
     {"name": "counter", "table": "holding", "address": 0, "alarm": "on_change"},
     {"name": "level", "table": "input", "address": 4, "type": "float32", "word_order": "little"},

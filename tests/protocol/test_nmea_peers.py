@@ -19,7 +19,7 @@ from simulators.collar.model import Spot, sentences
 from tests.fakeport import FakePort, running
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def test_what_pynmeagps_writes_is_read_as_it_means_it():

@@ -57,12 +57,12 @@ async def appliance(
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
-        await until(lambda: process.poll() is not None or b"ready" in log.read_bytes(), 60)
+        await until(lambda: process.poll() is not None or b"ready" in log.read_bytes())
         assert process.poll() is None, log.read_text()
         yield folder
     finally:
         process.terminate()
-        await until(lambda: process.poll() is not None, 30)
+        await until(lambda: process.poll() is not None)
 
 
 def device(driver: str, **settings: object) -> str:
@@ -106,14 +106,14 @@ async def test_what_readers_see_reaches_the_console_and_nobodys_name_does(tmp_pa
             Listener(broker.port, receipts=True) as listener,
             appliance(tmp_path / "box", broker.url, devices, TEAMS) as box,
         ):
-            await until(lambda: codes.connected, 30)
+            await until(lambda: codes.connected)
             codes.send(b"]I00125728359\r" + f"]L0{PASS}\r".encode() + "\r".join(FORGED).encode() + b"\r")
-            await listener.wait(lambda: listener.of("hit/codes-1"), 30)
-            await listener.wait(lambda: listener.of("hit/scale-1"), 30)
-            await listener.wait(lambda: any(m.json.get("position") for m in listener.of("reading/collar-1")), 30)
-            await listener.wait(lambda: any("teams" in m.json for m in listener.of("reading/tags-1")), 30)
+            await listener.wait(lambda: listener.of("hit/codes-1"))
+            await listener.wait(lambda: listener.of("hit/scale-1"))
+            await listener.wait(lambda: any(m.json.get("position") for m in listener.of("reading/collar-1")))
+            await listener.wait(lambda: any("teams" in m.json for m in listener.of("reading/tags-1")))
             keys.send(stroke(59) + typed("0125728358\r"))
-            await listener.wait(lambda: listener.of("hit/button-1"), 30)
+            await listener.wait(lambda: listener.of("hit/button-1"))
             said = [message.payload for message in listener.messages]
 
         threat = listener.of("hit/codes-1")[0].json["data"]["threats"][0]
@@ -159,9 +159,9 @@ async def test_a_parcel_that_weighs_twice_what_its_label_declares(tmp_path: Path
             await listener.wait(
                 lambda: any(m.json.get("weight_kg", 0) > 10 for m in listener.of("reading/scale-1")), 30
             )
-            await until(lambda: codes.connected, 30)
+            await until(lambda: codes.connected)
             codes.send(b"]C1001061414112345678973301000060\r")  # SSCC, gross weight 6.0 kg
-            await listener.wait(lambda: listener.of("hit/scale-1") and listener.of("reading/codes-1"), 30)
+            await listener.wait(lambda: listener.of("hit/scale-1") and listener.of("reading/codes-1"))
         hit = listener.of("hit/scale-1")[0].json["data"]
         (threat,) = hit["threats"]
         assert threat["label"] == "weight differs from declared"

@@ -19,7 +19,7 @@ from drivers.rpm_ascii.settings import RpmAsciiSettings
 from tests.fakeport import FakePort, running
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @asynccontextmanager

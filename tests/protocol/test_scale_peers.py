@@ -18,7 +18,7 @@ from drivers.scale.settings import ScaleSettings
 from tests.fakeport import FakePort, running
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def panel():
     where = process.stdout.readline().split("tcp://")[1].split(",")[0]
     yield where, lambda: process.send_signal(signal.SIGUSR1)
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     process.stdout.close()
 
 

@@ -88,7 +88,7 @@ async def ready(made: Lane) -> None:
     box, relays = made.box, made.relays
     assert box and relays
     await box.start()
-    await until(lambda: "gate-1: up" in box.said() and relays.coils == {0: False, 3: False}, 40)
+    await until(lambda: "gate-1: up" in box.said() and relays.coils == {0: False, 3: False})
 
 
 async def test_a_hit_lights_the_lamp_with_the_console_away_and_the_end_leaves_it_at_rest(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_hit_lights_the_lamp_with_the_console_away_and_the_end_leaves_it
         shown = made.relays.coils
         await ready(made)  # both are known, and dark
         made.gate.value = 1
-        await until(lambda: shown == {0: True, 3: False}, 30)
+        await until(lambda: shown == {0: True, 3: False})
         (hit,) = await asyncio.to_thread(made.box.hits)  # the simulated devices go on meanwhile
         assert hit["state"] == "queued", "the console has not heard of it"
         assert await made.box.end() == 0
@@ -110,11 +110,11 @@ async def test_a_device_that_is_killed_shows_the_lamp_again(tmp_path: Path) -> N
         shown = made.relays.coils
         await ready(made)
         made.gate.value = 1
-        await until(lambda: shown[0], 30)
+        await until(lambda: shown[0])
         shown[0] = False  # as if the module had been switched off and on
         (pid,) = (pid for pid, title in made.box.family().items() if title == "jaitf-edge-device io-1")
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: shown[0], 30)
+        await until(lambda: shown[0])
 
 
 async def test_a_hit_that_the_signal_is_not_for_leaves_it_dark(tmp_path: Path) -> None:

@@ -59,14 +59,14 @@ async def test_a_threshold_set_while_it_runs_holds_from_the_next_bag_on(site, br
         process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=os.environ)
     try:
         async with Listener(broker.port, receipts=True) as listener:
-            await until(lambda: process.poll() is not None or "ready" in log.read_text(), 60)
+            await until(lambda: process.poll() is not None or "ready" in log.read_text())
             assert process.poll() is None, log.read_text()
 
             async def verdict(name, dark):
                 before = len(listener.of("verdict/export-1"))
                 bag(site / "new" / name, dark)
                 shutil.move(site / "new" / name, site / "export" / name)
-                await listener.wait(lambda: len(listener.of("verdict/export-1")) > before, 60)
+                await listener.wait(lambda: len(listener.of("verdict/export-1")) > before)
                 return listener.of("verdict/export-1")[-1].json
 
             assert (await verdict("one.png", 30_001))["decision"] == "clear"
@@ -75,18 +75,18 @@ async def test_a_threshold_set_while_it_runs_holds_from_the_next_bag_on(site, br
                 *("--false-alarms", "0.1", "--apply", "--by", "A. Diallo", "--reason", "new tube"),
             )
             assert set_.returncode == 0, set_.stderr
-            await listener.wait(lambda: any(m.json["what"] == "thresholds" for m in listener.of("audit")), 60)
+            await listener.wait(lambda: any(m.json["what"] == "thresholds" for m in listener.of("audit")))
             (audit,) = [m.json for m in listener.of("audit") if m.json["what"] == "thresholds"]
             assert audit["by"] == "A. Diallo" and "at export-1" in audit["detail"] and "new tube" in audit["detail"]
             assert (await verdict("two.png", 30_002))["decision"] == "alarm"
             hit = (await listener.first("hit/export-1")).json["data"]
             line = json.loads((site / "data" / "calibration.jsonl").read_text())
             assert hit["threshold"] == line["normal"] < 0.8
-            await listener.wait(lambda: _drift(listener).get("scans") == 2, 60)
+            await listener.wait(lambda: _drift(listener).get("scans") == 2)
             drift = _drift(listener)
             assert (drift["state"], drift["calibrated_at"]) == ("unknown", line["at"])
             process.send_signal(signal.SIGTERM)
-            await until(lambda: process.poll() is not None, 30)
+            await until(lambda: process.poll() is not None)
             assert process.returncode == 0
     finally:
         if process.poll() is None:

@@ -19,7 +19,7 @@ from simulators.tagreader.model import TEAM
 from tests.fakeport import FakePort, running
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from drivers.contract import (
 )
 from drivers.errors import ConfigError, EdgeError, LinkLost, LinkTimeout
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def reading(number: int) -> Reading:

@@ -60,7 +60,7 @@ async def test_a_repeat_is_told_the_verdict_that_was_committed(alarm: bool, tmp_
     ledger = Ledger(tmp_path, writer, CLOCK, quota_bytes=10**8, keep_days=1, on_commit=lambda *_: None)
     ledger.start()
     kept = record(hit, device="xray-1", verdict=message, key="k", answer_repeats=True)
-    await asyncio.wait_for(ledger.commit(kept), 20)
+    await asyncio.wait_for(ledger.commit(kept), 60)
     reader = Reader(tmp_path)
     try:
         again = verdict_again(IDENTITY, reader, "xray-1", "k")

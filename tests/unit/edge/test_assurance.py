@@ -56,7 +56,7 @@ class DarknessModel:
 
     def judge(self, pictures, elevated=False, points=None):
         self.started.set()
-        assert self.gate.wait(30)
+        assert self.gate.wait(60)
         self.seen += 1
         values = np.frombuffer(pictures[0].data, np.uint16).reshape(pictures[0].rows, pictures[0].columns)
         dark = np.argwhere(values < 12_000)
@@ -209,7 +209,7 @@ class TestInTheJudge:
             found = next(steps)
             if found == "one":  # a scan comes while a step is at work
                 loop.call_soon_threadsafe(lambda: waiting.append(asyncio.ensure_future(later())))
-                arrived.wait(10)
+                arrived.wait(60)
             return found if isinstance(found, Trial) else None
 
         async def later():
@@ -231,7 +231,7 @@ class TestInTheJudge:
         judge, watch = running(model)
         monkeypatch.setattr(judging, "DEADLINE_S", 0.05)
         gate = threading.Event()
-        monkeypatch.setattr(Assurance, "_steps", lambda *_: _endless(lambda: gate.wait(30)))
+        monkeypatch.setattr(Assurance, "_steps", lambda *_: _endless(lambda: gate.wait(60)))
         assert (await judge.judge_scan(scan(), "m", "xray-1")).decision is Decision.CLEAR
         await until(lambda: watch.assurance()["xray-1"].problem == NO_ANSWER)
         assert judge.blind_reason == ""

@@ -54,7 +54,7 @@ def left_behind(folder):
 
 def gone(folder):
     """Whether they have all ended, those that were just killed after a moment."""
-    return not psutil.wait_procs(left_behind(folder), timeout=10)[1]
+    return not psutil.wait_procs(left_behind(folder), timeout=60)[1]
 
 
 async def test_a_broker_that_does_not_start_is_named_with_its_last_words(parts):
@@ -140,7 +140,7 @@ def test_nothing_outlives_a_demo_that_is_killed(tmp_path):
         (sleeper,) = left_behind(folder)
         sweeper = next(p for p in psutil.Process(demo.pid).children() if p != sleeper)
         demo.kill()
-    psutil.wait_procs([sleeper, sweeper], timeout=10)
+    psutil.wait_procs([sleeper, sweeper], timeout=60)
     assert gone(folder) and not folder.exists()
 
 

@@ -28,7 +28,7 @@ class Manager:
 async def told_next(manager):
     manager.told.clear()
     manager.heard.clear()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await manager.heard.wait()
         await asyncio.sleep(0)
     return manager.told[0]

@@ -47,7 +47,7 @@ class FakeModel:
 
     def judge(self, pictures, elevated=False, points=None):
         self.seen.append(pictures)
-        assert self.gate.wait(30)
+        assert self.gate.wait(60)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

@@ -132,7 +132,7 @@ async def test_it_switches_off_by_itself() -> None:
     task = asyncio.create_task(signals.run())
     try:
         signals.committed(core.scan_hit(clock.now()))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while shown[-1:] != [False] or True not in shown:
                 news.clear()
                 await news.wait()

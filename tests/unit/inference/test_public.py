@@ -11,5 +11,5 @@ def test_the_public_names():
 
 def test_importing_loads_no_runtime_and_no_opencv():
     code = "import sys, inference; print(sorted({'cv2', 'onnxruntime', 'numpy'} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"

@@ -156,7 +156,7 @@ def test_no_further_object_is_read_before_the_one_at_hand_is_answered(ends: Ends
     reader.join(0.2)
     assert not read
     ends.gate.next()
-    reader.join(10)
+    reader.join(60)
     assert read == [second]
 
 
@@ -186,7 +186,7 @@ def test_large_objects_come_in_one_after_the_other(connect: Callable[..., Ends])
     reader.join(0.2)
     assert not read, "the connection has ended, but its object is still in memory"
     done()
-    reader.join(10)
+    reader.join(60)
     assert read == [large]
     other.gate.close()
     assert room.enter(0), "an object that was not handed over gives its room back with its connection"
@@ -204,7 +204,7 @@ def test_closing_ends_whatever_waits(ends: Ends) -> None:
     reader.start()
     ends.gate.close()
     ends.gate.close()
-    reader.join(10)
+    reader.join(60)
     assert not reader.is_alive()
 
 
@@ -231,7 +231,7 @@ def test_whoever_looks_for_bytes_waits_until_something_happens(
 ) -> None:
     thread = looking(ends, monkeypatch)
     happens(ends)
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -108,7 +108,7 @@ def test_transparency_is_painted_on_white() -> None:
 )
 def test_files_of_another_program(tmp_path: Path, arguments: list[str], energies: list[Energy]) -> None:
     made = ["convert", "-size", "37x29", "-seed", "3", "plasma:red-blue", *arguments]
-    subprocess.run(made, cwd=tmp_path, check=True, timeout=30)
+    subprocess.run(made, cwd=tmp_path, check=True, timeout=120)
     (file,) = tmp_path.iterdir()
     scan = read(file.read_bytes(), file.name, AT)
     assert [(p.energy, p.rows, p.columns, p.view) for p in scan.pictures] == [

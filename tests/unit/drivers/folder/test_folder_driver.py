@@ -414,7 +414,7 @@ async def test_a_hanging_decoder_ends_the_process(
     export: Path, port: FakePort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(codec, "read", lambda *_: release.wait(20))
+    monkeypatch.setattr(codec, "read", lambda *_: release.wait(60))
     monkeypatch.setattr(intake, "DECODE_DEADLINE_S", 0.1)
     (export / "a.png").write_bytes(PNG)
     try:

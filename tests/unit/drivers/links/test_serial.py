@@ -29,7 +29,7 @@ from drivers.links.serial import (
     open_stream,
 )
 
-SOON_S, DEADLINE_S = 0.01, 10.0
+SOON_S, DEADLINE_S = 0.01, 60.0
 
 
 class Pty:

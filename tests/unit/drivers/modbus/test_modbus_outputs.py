@@ -50,11 +50,11 @@ async def test_an_order_does_not_wait_for_the_next_poll_and_rest_is_left_behind(
             await up(port)
             assert server.coils == {}, "nothing is written that nobody ordered"
             under_test.order(LAMP)
-            await port.until(lambda: server.coils == {0: True}, 10)
+            await port.until(lambda: server.coils == {0: True})
             under_test.order({"lamp": Output(False), "buzzer": Output(True, rest=None), "walk-through": Output(True)})
-            await port.until(lambda: server.coils == {0: False, 1: True}, 10)
+            await port.until(lambda: server.coils == {0: False, 1: True})
             under_test.order({"lamp": Output(True, rest=False), "divert": Output(False, rest=True)})
-            await port.until(lambda: server.coils == {0: True, 1: True, 2: False}, 10)
+            await port.until(lambda: server.coils == {0: True, 1: True, 2: False})
         assert server.coils == {0: False, 1: True, 2: True}, "each left as it was said, the buzzer as it was"
     assert not port.errors
 

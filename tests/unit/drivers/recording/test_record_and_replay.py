@@ -77,12 +77,12 @@ class Peer(threading.Thread):
 
     def __enter__(self) -> Peer:
         self.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
-        self.join(20)
+        self.join(60)
 
     def spoil(self, what: Callable[[Any], None]) -> None:
         self._loop.call_soon_threadsafe(what, self.line)

@@ -45,11 +45,11 @@ def held(folder, detector):
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(60)
         yield
     finally:
         over.set()
-        thread.join(20)
+        thread.join(60)
 
 
 def test_it_is_measured_while_the_appliance_runs(cli, lane):

@@ -105,10 +105,10 @@ def test_a_package_is_checked_without_this_software(data_dir: Path) -> None:
         with zipfile.ZipFile(data_dir / "hit.zip") as package:
             package.extractall(folder)
     else:
-        subprocess.run(["unzip", "-q", data_dir / "hit.zip", "-d", folder], check=True, timeout=30)
-    subprocess.run(["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True, timeout=30)
+        subprocess.run(["unzip", "-q", data_dir / "hit.zip", "-d", folder], check=True, timeout=120)
+    subprocess.run(["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True, timeout=120)
     openssl = "openssl pkeyutl -verify -pubin -inkey key.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig"
-    subprocess.run(openssl.split(), cwd=folder, check=True, timeout=30, capture_output=True)
+    subprocess.run(openssl.split(), cwd=folder, check=True, timeout=120, capture_output=True)
 
 
 def test_a_flipped_bit_in_any_file_is_found(data_dir: Path) -> None:

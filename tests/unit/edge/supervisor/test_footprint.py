@@ -65,7 +65,7 @@ print(json.dumps(["page", [name for name in [*HEAVY, "edge.ledger.ledger"] if na
 
 def loaded(program: str) -> dict[str, set[str]]:
     words = [sys.executable, "-c", f"HEAVY = {HEAVY!r}\n{program}"]
-    said = subprocess.run(words, check=True, capture_output=True, text=True, timeout=50).stdout
+    said = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout
     return {name: set(found) for name, found in map(json.loads, said.splitlines())}
 
 

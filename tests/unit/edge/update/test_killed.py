@@ -76,7 +76,7 @@ def ledger(box, version):
 
 def test_an_update_and_what_it_says(box):
     process = command(box, "install", incoming(box, "2.0"), "--trial-s", "1", "--json")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     told = json.loads(out)
     assert (told["outcome"], told["old"], told["new"]) == ("done", "1.0", "2.0")
@@ -85,7 +85,7 @@ def test_an_update_and_what_it_says(box):
 
 def test_a_version_that_is_ill_says_so_and_leaves_the_old_one(box):
     process = command(box, incoming(box, "2.0", doctor=(("disk", "fail"),)), "--trial-s", "1")
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "rolled-back: 2.0 did not do: disk: disk is fail\n")
     assert box.places.version(box.places.current) == "1.0"
 
@@ -96,7 +96,7 @@ def test_killed_anywhere_a_version_is_in_force(box, bare, record_property):
     chance = random.Random(seed)
     path, phases = incoming(box, "2.0", knows=3, back={"3": "DROP TABLE later"}), Counter()
     started = time.monotonic()
-    command(box, "install", path, "--trial-s", "1").communicate(timeout=60)
+    command(box, "install", path, "--trial-s", "1").communicate(timeout=120)
     whole_s = time.monotonic() - started
     for trial in range(TRIALS):
         now = box.places.version(box.places.current)
@@ -108,7 +108,7 @@ def test_killed_anywhere_a_version_is_in_force(box, bare, record_property):
         killed(bare(box), chance.uniform(0.0, 0.15))
         assert box.places.version(box.places.current) in ("1.0", "2.0"), (seed, trial)
         last = bare(box)
-        assert (last.communicate(timeout=60)[1] or "").count("Traceback") == 0
+        assert (last.communicate(timeout=120)[1] or "").count("Traceback") == 0
         assert last.returncode == 0, seed
         assert not box.places.state.exists(), seed
         assert not list(box.places.versions.glob(".*")), seed
@@ -139,7 +139,7 @@ def test_the_power_goes_while_a_newer_schema_is_on_trial(box, bare):
     db.executescript("PRAGMA user_version=4;")
     db.close()
     process = bare(box)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "1.0 is in force again: the power went" in err
     assert box.places.version(box.places.current) == "1.0"

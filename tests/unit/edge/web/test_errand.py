@@ -60,7 +60,7 @@ async def test_a_visitor_who_went_before_the_first_byte_holds_nobody_up(started)
     await sent(await errands.run("picture", "h", "web:a"), gone)
     await until(lambda: started.processes[0].returncode is not None)
     started.script = "echo '{}'; printf next"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await sent(await errands.run("picture", "h", "web:b"), there) == b"next"
 
 

@@ -31,7 +31,7 @@ async def served(darkness):
     yield begin
     for each in used:
         each.stop()
-        each.join(10)
+        each.join(60)
 
 
 async def trusted(model):
@@ -199,7 +199,7 @@ async def test_who_is_no_longer_asked_hangs_up(serve, served, darkness):
     model = await served(fake.url)
     before = model.remote
     model.served_by(None, SystemClock(), random.Random(1))
-    before.join(10)
+    before.join(60)
     asked = len(fake.requests)
     assert model.judge(DARK).at is None
     assert before.run({}) == module.STOPPED

@@ -63,7 +63,7 @@ def listen(servicer):
 
     yield start
     for each in running:
-        each.stop(None).wait(10)
+        each.stop(None).wait(60)
 
 
 @pytest.fixture

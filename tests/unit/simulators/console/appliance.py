@@ -89,7 +89,7 @@ class Appliance:
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._ready.wait(10), "the broker does not answer"
+        assert self._ready.wait(60), "the broker does not answer"
 
     def _on_subscribe(self, *_: object) -> None:
         self._ready.set()
@@ -106,7 +106,7 @@ class Appliance:
                 self.asked.append((kind, body))
             self._news.notify_all()
 
-    def wait_for_down(self, kind: str, timeout_s: float = 30) -> dict[str, Any]:
+    def wait_for_down(self, kind: str, timeout_s: float = 60) -> dict[str, Any]:
         """Wait for a message of a kind that the console sent down; return the last one."""
         with self._news:
             there = self._news.wait_for(lambda: any(each == kind for each, _ in self.asked), timeout_s)
@@ -117,19 +117,19 @@ class Appliance:
         payload = message if isinstance(message, bytes) else encoded(message)
         return self._client.publish(f"{self.topic}/up/{rest}", payload, qos=qos, retain=retain)
 
-    def settle(self, infos: list[paho.MQTTMessageInfo], timeout_s: float = 30) -> None:
+    def settle(self, infos: list[paho.MQTTMessageInfo], timeout_s: float = 60) -> None:
         """Wait until the broker has taken them all."""
         for info in infos:
             info.wait_for_publish(timeout_s)
             assert info.is_published(), "the broker did not take a message in time"
 
-    def wait_for_receipts(self, number: int, timeout_s: float = 30) -> set[tuple[str, int]]:
+    def wait_for_receipts(self, number: int, timeout_s: float = 60) -> set[tuple[str, int]]:
         with self._news:
             enough = self._news.wait_for(lambda: len({each[:2] for each in self.receipts}) >= number, timeout_s)
             assert enough, f"{len(self.receipts)} of {number} receipts"
             return {each[:2] for each in self.receipts}
 
-    def wait_until(self, holds: Callable[[], bool], timeout_s: float = 30) -> None:
+    def wait_until(self, holds: Callable[[], bool], timeout_s: float = 60) -> None:
         """Wait until something holds that changes with a receipt or a connection."""
         with self._news:
             assert self._news.wait_for(holds, timeout_s), f"{len(self.receipts)} receipts"

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Console:

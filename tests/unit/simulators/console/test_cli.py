@@ -76,7 +76,7 @@ def test_the_address_is_printed_where_any_port_was_asked_for(tmp_path: Path, jso
     assert process.stdout is not None
     line = process.stdout.readline()
     process.terminate()
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     url = json.loads(line)["url"] if json_lines else line.removeprefix("console: ").strip()
     assert url.startswith("http://127.0.0.1:")

@@ -53,7 +53,7 @@ class FakeBroker:
     def close(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
-        self._thread.join(20)
+        self._thread.join(60)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_broker_that_says_nothing_is_given_up(
     monkeypatch.setattr(mqtt, "CONNECT_DEADLINE_S", 0.2)
 
     def answer(packet: bytes) -> bytes:
-        silent.wait(20)
+        silent.wait(60)
         return b""
 
     link = link_to(broker(answer))
@@ -158,7 +158,7 @@ def test_stopping_does_not_wait_for_a_silent_broker(broker: Callable[[Answer], F
 
     def answer(packet: bytes) -> bytes:
         wake[1].send(b"x")
-        silent.wait(20)
+        silent.wait(60)
         return b""
 
     link = link_to(broker(answer))

@@ -285,7 +285,7 @@ class Listener:
         self._stream = shop.pages._news(self.mark, "en")
 
     async def news(self) -> dict[str, Any]:
-        text = await asyncio.wait_for(anext(self._stream), 10)
+        text = await asyncio.wait_for(anext(self._stream), 60)
         head, _, data = text.partition("data: ")
         self.last_id = head.split("id: ")[1].strip()
         return dict(json.loads(data))

@@ -328,7 +328,7 @@ async def test_a_stream_of_events_outlives_no_session(people, lane_of):
     await began.wait()
     users.remove(people, "ama")
     more.set()
-    await asyncio.wait_for(stream, 30)
+    await asyncio.wait_for(stream, 60)
     assert [m["body"] for m in heard if m["type"] == "http.response.body"] == [b"data: 1\n\n", b""]
     assert heard[-1]["more_body"] is False
 

@@ -29,7 +29,7 @@ async def served(tmp_path, people):
     )
     server = Server(config)
     running = asyncio.create_task(server.serve())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not server.started:
             await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -42,7 +42,7 @@ async def test_signing_in_over_tls(served):
     url, cert = served
     trust = ssl.create_default_context(cafile=cert)
     trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    async with httpx.AsyncClient(base_url=url, verify=trust, timeout=30) as browser:
+    async with httpx.AsyncClient(base_url=url, verify=trust, timeout=60) as browser:
         assert (await browser.get("/")).status_code == 401
         form = re.search(r'name="form" value="([^"]+)"', (await browser.get("/sign-in")).text)[1]
         fields = {"form": form, "name": "ama", "password": PASSWORD, "next": "/"}
@@ -75,7 +75,7 @@ async def test_a_renewed_certificate_is_taken_up(tmp_path):
     await asyncio.sleep(0.1)
     assert await shown() == good  # the one before serves on
     issue(tmp_path)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await shown() != cert.read_text():
             await asyncio.sleep(0.01)
     following.cancel()
@@ -86,12 +86,12 @@ async def test_a_renewed_certificate_is_taken_up(tmp_path):
 async def test_old_tls_and_plain_http_get_no_answer(served):
     url, _ = served
     with pytest.raises(httpx.TransportError):
-        async with httpx.AsyncClient() as plain:
+        async with httpx.AsyncClient(timeout=60) as plain:
             await plain.get(url.replace("https", "http"))
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
     old.set_ciphers("AES128-SHA:AES256-SHA:ECDHE-ECDSA-AES128-SHA")
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(httpx.ConnectError):
-        async with httpx.AsyncClient(verify=old) as browser:
+        async with httpx.AsyncClient(verify=old, timeout=60) as browser:
             await browser.get(url)
