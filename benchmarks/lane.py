@@ -179,7 +179,7 @@ def _memory(idle: box.Cost, parts: dict[str, float], load: _Load) -> Row:
     enough = len(behind) > 2 and behind[-1][0] - behind[0][0] >= FILLED
     grown, error = (1000 * each for each in slope(behind)) if enough else (0.0, 0.0)
     scans, end_mb = load.memory[-1] if load.memory else (0, idle.pss_bytes / 1e6)
-    said = f"{grown:+.2f} MB per 1,000 scans (standard error {error:.2f})" if enough else "too few scans for a slope"
+    said = f"{grown:+.2f} MB per 1,000 scans (standard error {error:.2f})" if enough else "too few for a slope"
     return Row(
         "lane",
         "memory of a six-device lane (PSS, all processes)",
@@ -190,7 +190,9 @@ def _memory(idle: box.Cost, parts: dict[str, float], load: _Load) -> Row:
         (
             Bar("idle, MB", idle.pss_bytes / 1e6, 300),
             Bar("after the scans, MB", load.rest_mb, 300),
-            *((Bar("MB per 1,000 scans", grown, SLOPE_MB),) if enough else ()),
+            Bar("MB per 1,000 scans", grown, SLOPE_MB)
+            if enough
+            else Bar("scans for a slope", scans, 2 * FILLED, at_most=False),
         ),
         "idle: "
         + ", ".join(f"{name.removeprefix('jaitf-edge-')} {mb:.0f}" for name, mb in parts.items())
