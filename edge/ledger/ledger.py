@@ -234,8 +234,9 @@ class Ledger:
             # Whatever an entry is made of, it must not end the one thread that writes.
             self._fail(batch, error)
             return
-        with contextlib.suppress(OSError, sqlite3.Error):
-            self._assess()
+        if self.state is not StoreState.OK or self.room.tight():  # what else makes it worse says so itself
+            with contextlib.suppress(OSError, sqlite3.Error):
+                self._assess()
 
     def _admit(self, batch: list[_Asked]) -> list[_Asked]:
         """Return what the quota has room for; the rest is refused before anything of it is written."""
