@@ -34,7 +34,7 @@ INFO = DriverInfo("given", "", f"{__name__}:Given", f"{__name__}:Driver", False,
 @pytest.fixture
 def ask(monkeypatch):
     monkeypatch.setattr(probing, "_child", _child)
-    monkeypatch.setattr(probing, "GRACE_S", 8.0)
+    monkeypatch.setattr(probing, "GRACE_S", 60.0)
     return lambda what, deadline_s=1.0: probing.probe("given", Given(what=what), deadline_s)
 
 
