@@ -88,15 +88,17 @@ async def _search(far: Connection, place: Place, driver: str | None) -> None:
 def _settled(outcome: Found | Miss, place: Place) -> bool:
     if isinstance(outcome, Found):
         return place.kind is Kind.SERIAL or place.port is not None
-    return place.kind is Kind.SERIAL and (outcome.code in _CLOSED or _gone(place, outcome))
+    return place.kind is Kind.SERIAL and (outcome.code in _CLOSED or _gone(place))
 
 
 def summary(place: Place, misses: list[Miss]) -> Miss:
     """Return, of all that was not found at a place, what tells a technician most."""
-    closed = [miss for miss in misses if miss.code in _CLOSED or _gone(place, miss)]
+    closed = [miss for miss in misses if miss.code in _CLOSED or (miss.code == LinkLost.code and _gone(place))]
     spoke = [miss for miss in misses if miss.code in ("protocol", "refused")]
     if closed:
         return closed[0]
+    if _gone(place):
+        return Miss(LinkLost.code, f"{place}: there is no such port")
     if spoke and place.kind is Kind.SERIAL:
         return Miss("protocol", f"{place}: bytes come, but no driver here understands them at any usual speed")
     if spoke:
@@ -109,8 +111,8 @@ def summary(place: Place, misses: list[Miss]) -> Miss:
     return Miss("link-timeout", f"{place}: nothing answered")
 
 
-def _gone(place: Place, miss: Miss) -> bool:
-    return place.kind is Kind.SERIAL and miss.code == LinkLost.code and not Path(place.where).exists()
+def _gone(place: Place) -> bool:
+    return place.kind is Kind.SERIAL and not Path(place.where).exists()
 
 
 def serial_ports(dev: Path = Path("/dev")) -> list[str]:

@@ -48,6 +48,14 @@ class Terminal:
             assert time.monotonic() < deadline, f"not on the screen: {texts}\n{self.text}"
             self._look(0.2)
 
+    def until_one(self, *texts: str) -> str:
+        """Return the first of the texts that is on the screen, once one is."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (shown := [text for text in texts if text in self._words("")]):
+            assert time.monotonic() < deadline, f"none of them on the screen: {texts}\n{self.text}"
+            self._look(0.2)
+        return shown[0]
+
     def _words(self, after: str) -> str:
         words = " ".join(self.text.split())
         return words.partition(after)[2] if after else words

@@ -19,7 +19,7 @@ RANKS = list(Grade)
 
 
 @pytest.mark.conformance
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("case", "wire", "trial"), ALL, ids=[f"{case.title}-{wire}-{trial}" for case, wire, trial in ALL]
 )

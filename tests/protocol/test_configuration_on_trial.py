@@ -15,7 +15,7 @@ from tests.core import until
 from tests.mqtt import Listener
 from tests.protocol.test_core_run import THIRD_PARTY, Box
 
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 
 BROKEN = {"hz": 1, "fault": "lost", "after": 0}
 """A device that comes up for a moment, and is lost again."""

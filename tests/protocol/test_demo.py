@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.edge.test_demo import left_behind
 
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 
 COMMAND = [Path(sys.executable).with_name("jaitf-edge"), "demo", "--seed", "7"]
 
@@ -44,19 +44,29 @@ def nothing_left(folder):
     return left_behind(folder) == []
 
 
-def hits_of(folder, *arguments):
+def hits_of(folder, enough, *arguments):
+    """Let a demo go on until `enough(hits)`, then end it; what a busy machine brings later is not missing."""
+    hits = []
     with demo(folder, *arguments, "--json") as process:
-        out, err = process.communicate(timeout=160)
+        for line in process.stdout:
+            hits.append(json.loads(line)["data"])
+            if enough(hits):
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert nothing_left(folder) and list(folder.iterdir()) == []
-    return [json.loads(line)["data"] for line in out.splitlines()]
+    return hits
+
+
+def devices_of(hits):
+    return {hit["device"] for hit in hits}
 
 
 @pytest.mark.timeout(240)
 def test_the_passenger_lane_has_hits_of_every_device_that_may_have_some(tmp_path):
-    hits = hits_of(tmp_path, "--seconds", "25")
-    assert len({hit["hit_id"] for hit in hits}) >= 5
-    assert {"xray-1", "portal-1", "body-1", "k9-1"} <= {hit["device"] for hit in hits}
+    devices = {"xray-1", "portal-1", "body-1", "k9-1"}
+    hits = hits_of(tmp_path, lambda hits: devices <= devices_of(hits) and len({hit["hit_id"] for hit in hits}) >= 5)
     assert {hit["stream"] for hit in hits} == {"passenger"}
     dog = next(hit for hit in hits if hit["device"] == "k9-1")
     assert (dog["canine"]["team"], dog["canine"]["dog"], dog["canine"]["certification_lapsed"]) == (
@@ -76,12 +86,14 @@ def test_the_passenger_lane_has_hits_of_every_device_that_may_have_some(tmp_path
     ("stream", "devices"), [("cargo", {"xray-1", "rpm-1", "scale-1", "k9-1"}), ("post", {"xray-1", "scale-1", "k9-1"})]
 )
 def test_the_other_lanes(tmp_path, stream, devices):
-    hits = hits_of(tmp_path, "--seconds", "25", "--lane", stream)
-    assert devices <= {hit["device"] for hit in hits}
+
+    def enough(hits):
+        parcels = [hit for hit in hits if hit["device"] == "scale-1" and hit["item"].get("parcel")]
+        return devices <= devices_of(hits) and (stream != "post" or parcels)
+
+    hits = hits_of(tmp_path, enough, "--lane", stream)
     assert {hit["stream"] for hit in hits} == {stream}
-    if stream == "post":  # a parcel's number, read at the bench where it was weighed
-        assert any(hit["item"].get("parcel") for hit in hits if hit["device"] == "scale-1")
-    else:  # a piece that weighs twice what its own label declares, and none of the others
+    if stream == "cargo":  # a piece that weighs twice what its own label declares, and none of the others
         weighed = [hit for hit in hits if hit["device"] == "scale-1"]
         assert all(hit["item"].get("parcel") for hit in weighed)
         assert all(hit["threats"][0]["measurement"]["value"] > 50 for hit in weighed)

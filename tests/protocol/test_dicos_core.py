@@ -28,7 +28,7 @@ from tests.protocol.test_dicos_joined import store
 from tests.protocol.test_dicos_persons import TRACE, ZONES, simulated
 from tests.protocol.test_dicos_reports import received, storescp
 
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore:.*VR")]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore:.*VR")]
 
 
 def toml(**settings: Any) -> str:

@@ -22,7 +22,7 @@ from tests.mqtt import Listener
 from tests.peers import free_port
 from tests.protocol.test_core_run import Box
 
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 
 BELT_MM_S, XRAY_MM, DOG_MM = 500, 1000, 2000
 TAG, NEXT = "0220123456", "0220123457"

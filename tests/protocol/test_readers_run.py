@@ -28,7 +28,7 @@ from tests.core import until
 from tests.mqtt import Listener
 from tests.peers import Broker
 
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 
 TODAY = datetime.now(UTC)
 PASS = f"M1DESMARAIS/LUC       EABC123 LFWCDGAF 0718 {TODAY.timetuple().tm_yday:03d}F001A0025 100"

@@ -13,7 +13,7 @@ from tests.mqtt import Listener
 from tests.protocol.test_core_run import box
 
 __all__ = ["box"]
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 
 BAGS = 4
 

@@ -31,7 +31,7 @@ from simulators.screen.rtsp import RtspServer
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 DEADLINE_S = 60.0
 READ_S = 1.0
 #: What a reading thread may take beyond its own deadline on a machine that is busy.

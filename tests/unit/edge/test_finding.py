@@ -72,3 +72,8 @@ HOST, PORT = Place(Kind.HOST, "10.0.0.5"), Place(Kind.SERIAL, "/dev/null")
 )
 def test_of_all_misses_the_one_that_tells_most_is_told(place, codes, code):
     assert summary(place, [Miss(each, each) for each in codes]).code == code
+
+
+def test_a_port_that_is_not_there_is_said_so_also_where_the_attempt_was_too_slow_to_see_it(tmp_path):
+    said = summary(Place(Kind.SERIAL, str(tmp_path / "ttyUSB9")), [Miss("link-timeout", "not done within 1 s")])
+    assert (said.code, said.why) == ("link-lost", f"{tmp_path}/ttyUSB9: there is no such port")

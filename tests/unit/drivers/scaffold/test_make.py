@@ -30,7 +30,7 @@ def made(like: Like, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("like", Like)
 def test_each_step_is_asked_for_and_once_it_is_done_the_next(like: Like, tmp_path: Path) -> None:
     folder = made(like, tmp_path / "new")
@@ -62,7 +62,7 @@ def test_what_is_written_needs_no_correction(like: Like, name: str, tmp_path: Pa
         assert ran.returncode == 0, ran.stdout
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(find_spec("mypy") is None, reason="the linters are not installed")
 def test_what_is_written_is_typed(tmp_path: Path) -> None:
     for like in (Like.SERIAL_LINES, Like.TCP_FRAMES, Like.PICTURES):
