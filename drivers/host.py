@@ -17,6 +17,7 @@ from drivers.errors import EdgeError
 log = logging.getLogger("jaitf.device")
 
 BEAT_S = 1.0
+PAUSE_S = 5.0
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 10.0
 READ_BYTES = 64 * 1024
@@ -35,7 +36,7 @@ class SocketPort:
         self.state_dir = state_dir
         self.rounds = 0
         self._sock = sock
-        self._number = 0
+        self.offered = 0
         self._waiting: dict[int, asyncio.Future[Screened]] = {}
         self._window = asyncio.Semaphore(window)
         self._writing = asyncio.Lock()
@@ -53,8 +54,8 @@ class SocketPort:
 
     async def _offer(self, observation: Observation) -> Screened:
         async with self._window:
-            self._number += 1
-            number = self._number
+            self.offered += 1
+            number = self.offered
             answer: asyncio.Future[Screened] = asyncio.get_running_loop().create_future()
             self._waiting[number] = answer
             try:
@@ -129,6 +130,17 @@ async def _beat(port: SocketPort, driver: Driver) -> None:
         await asyncio.sleep(BEAT_S)
 
 
+async def give_back_in_pauses(port: SocketPort) -> None:
+    """After each run of observations give back what the C library holds free of them; for ever."""
+    given_back = 0
+    while True:
+        before = port.offered
+        await asyncio.sleep(PAUSE_S)
+        if port.offered == before != given_back:
+            given_back = before
+            heap.give_back()
+
+
 async def keep_running(driver: Driver, port: SocketPort, chance: random.Random) -> None:
     """Run a driver for ever: after each loss of the device say so once, wait with jitter, and run it again."""
     wait_s = FIRST_RETRY_S
@@ -177,6 +189,8 @@ async def _serve(sock: socket.socket) -> None:
         group.create_task(port.listen(decoder))
         group.create_task(_beat(port, driver))
         group.create_task(keep_running(driver, port, random.Random()))
+        if info.pictures:
+            group.create_task(give_back_in_pauses(port))
 
 
 def serve(sock: socket.socket) -> int:

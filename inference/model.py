@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import io
 import logging
 import random
@@ -17,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers import heap
 from drivers.clock import Clock
 from drivers.contract import Picture
 from drivers.errors import ModelError
@@ -140,9 +139,8 @@ class Model:
         Raises ModelError where the graph fails.
         """
         # It is given back at the end of a run: here of one whose outcome is of no interest.
-        look = look_at(views(self.golden_scans()[0])[0])
-        self._runtime.run(prepare(look, self.manifest.inputs)[0], then_rest=True)
-        _give_back()
+        self._runtime.run(self._feeds(self.golden_scans()[0]), then_rest=True)
+        heap.give_back()
 
     def golden_scans(self) -> list[list[Picture]]:
         """Return the pictures of each golden scan."""
@@ -178,8 +176,12 @@ class Model:
         from inference.remote.belief import Proof
 
         for pictures in self.golden_scans():
-            feeds, _ = prepare(look_at(views(pictures)[0]), self.manifest.inputs)
+            feeds = self._feeds(pictures)
             yield Proof(feeds, self._runtime.run(feeds))
+
+    def _feeds(self, pictures: list[Picture]) -> dict[str, NDArray[Any]]:
+        """Return the tensors of a golden scan, which is one look."""
+        return prepare(look_at(views(pictures)[0]), self.manifest.inputs)[0]
 
     def _run(self, look: Look, remote: Remote | None, local: list[str]) -> tuple[dict[str, NDArray[Any]], Placement]:
         """Return the outputs, and where the picture lies; `local` takes why the server did not give them."""
@@ -202,8 +204,7 @@ class Model:
         return tuple(sorted(found, key=lambda f: -f.score))
 
     def _prove(self, golden: Golden, pictures: list[Picture]) -> None:
-        look = look_at(views(pictures)[0])
-        outputs = self._runtime.run(prepare(look, self.manifest.inputs)[0])
+        outputs = self._runtime.run(self._feeds(pictures))
         expected = _arrays(self.package.files[golden.outputs], golden.outputs)
         if expected.keys() != outputs.keys():
             raise ModelError(f"{golden.outputs} holds {sorted(expected)}, the decoder reads {sorted(outputs)}")
@@ -230,12 +231,6 @@ def load(name_or_path: str | Path, threads: int = 0, keys_file: Path | None = No
     model.rest()
     log.info("model %s %s loaded in %.0f ms", model.name, model.version, (time.perf_counter() - started) * 1000)
     return model
-
-
-def _give_back() -> None:
-    """Have the C library return what opening and proving a package took, which it would keep: some 16 MB."""
-    with contextlib.suppress(OSError, AttributeError):  # a C library that has no such function
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _darkest(look: Look) -> tuple[float, float]:

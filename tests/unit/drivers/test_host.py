@@ -9,7 +9,8 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -386,3 +387,24 @@ async def test_a_core_that_talks_nonsense_ends_the_process(
         await core.hear(wire.Hello)
         await asyncio.get_running_loop().sock_sendall(pair[1], b"nonsense, not a frame")
         assert await asyncio.to_thread(served) == 1
+
+
+async def test_a_process_gives_back_once_after_each_run_of_observations(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    given_back: list[int] = []
+    comes = iter([0, 3, 0, 0, 2, 1, 0, 0])
+    port = SimpleNamespace(offered=0)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        coming = next(comes, None)
+        if coming is None:
+            raise asyncio.CancelledError
+        port.offered += coming
+
+    monkeypatch.setattr(host.asyncio, "sleep", sleep)
+    monkeypatch.setattr(host.heap, "give_back", lambda: given_back.append(port.offered))
+    with pytest.raises(asyncio.CancelledError):
+        await host.give_back_in_pauses(cast("host.SocketPort", port))
+    assert set(slept) == {host.PAUSE_S}
+    assert given_back == [3, 6], "not before the first, not amid them, and not again"
