@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from drivers.clock import Stamp
@@ -84,6 +86,23 @@ def record(of: Hit | None, **changes: Any) -> Record:
 def reading(at: Stamp, value: int = 1, label: str = "counter", **changes: Any) -> Reading:
     finding = Finding(label, Measurement(label, value))
     return Reading(at, **{"values": {label: value}, "findings": (finding,), "raw": b"raw", **changes})
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # gone before the opening, or between that and the reading
+        return False
+
+
+def descriptors(pid: int) -> dict[int, str]:
+    """What a process holds open: the name behind each number. What it closes while we look is left out."""
+    held = {}
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            held[int(path.name)] = str(path.readlink())
+    return held
 
 
 async def until(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core import until
+from tests.core import alive, descriptors, until
 from tests.mqtt import Listener
 
 pytestmark = pytest.mark.protocol
@@ -86,12 +86,6 @@ def box(tmp_path, broker):
             each.process.wait()
 
 
-def alive(pid):
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
 async def test_a_counter_through_to_the_console_and_an_orderly_end(box, broker):
     me = box(**{"counter-1": {"hz": 50, "count": 40}, "idle-1": {"count": 1}})
     async with Listener(broker.port, receipts=True) as listener:
@@ -157,10 +151,10 @@ async def test_devices_inherit_neither_the_lock_nor_the_ledger_nor_the_broker(bo
     async with Listener(broker.port) as listener:
         await me.start()
         await listener.wait(listener.hits)
-        core = {str(p.readlink()) for p in Path(f"/proc/{me.process.pid}/fd").iterdir()}
+        core = set(descriptors(me.process.pid).values())
         assert [name for name in core if name.endswith("/lock")]
         for pid in me.family():
-            held = {str(p.readlink()) for p in Path(f"/proc/{pid}/fd").iterdir()}
+            held = set(descriptors(pid).values())
             files = {name for name in held & core if name.startswith(("/", "socket:", "pipe:"))}
             assert files <= {"/dev/null", str(me.log)}
         # The lock is the core's alone: with it gone, the next one starts though a child might still be dying.

@@ -18,7 +18,7 @@ from edge.config import DeviceConfig
 from edge.supervisor import device as device_module
 from edge.supervisor import supervisor as module
 from edge.supervisor.supervisor import Supervisor
-from tests.core import FakeClock, until
+from tests.core import FakeClock, alive, descriptors, until
 
 THIRD_PARTY = Path(__file__).parents[3] / "thirdparty"
 MB = 1024 * 1024
@@ -103,18 +103,6 @@ async def lane(tmp_path, test_driver, monkeypatch):
     yield start
     for each in running:
         await each.stop()
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # gone before the opening, or between that and the reading
-        return False
-
-
-def descriptors(pid):
-    """What a process holds open: the name behind each number."""
-    return {int(path.name): str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
 
 
 async def test_each_way_to_fail_has_its_name_and_nobody_else_notices(lane, monkeypatch):
