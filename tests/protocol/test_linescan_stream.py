@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from drivers.linescan.calibrating import What, ask
 from drivers.linescan.driver import LinescanDriver
 from drivers.linescan.settings import LinescanSettings
 from tests.fakeport import FakePort, running
+from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 DEADLINE_S = 60.0
@@ -38,9 +38,7 @@ async def simulated(*options: str) -> AsyncIterator[asyncio.StreamReader]:
 
 
 async def test_every_bag_of_a_lossy_stream_is_one_whole_scan(tmp_path: Path):
-    with socket.socket(type=socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        number = one.getsockname()[1]
+    number = free_port()
     port = FakePort(state_dir=tmp_path / "state")
     settings = {"url": f"udp://127.0.0.1:{number}", "covered_pixels": 2, "silence_s": 60}
     size = ("--pixels", "160", "--rows", "200", "--gap", "900", "--lines-per-s", "2000", "--dead", "2")

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from simulators.certificates import Authority
 from simulators.modbus.model import PROFILES, Contacts, Device, Portal
 from simulators.modbus.wire import Faults, Server
 from tests.fakeport import FakePort, running
+from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,9 +114,7 @@ async def test_exceptions_of_modbus_serial_are_told(port: FakePort) -> None:
 @asynccontextmanager
 async def tls_before(number: int, cert: Path, key: Path, ca: Path) -> AsyncIterator[int]:
     """Socat's TLS in front of a plain unit; clients must bring a certificate."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        listen = probe.getsockname()[1]
+    listen = free_port()
     process = await asyncio.create_subprocess_exec(
         "socat",
         f"OPENSSL-LISTEN:{listen},bind={HOST},reuseaddr,fork,cert={cert},key={key},cafile={ca},verify=1",

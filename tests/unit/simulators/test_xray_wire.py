@@ -14,6 +14,7 @@ import pytest
 from simulators.xray import make_scan
 from simulators.xray.export import LABELS, write
 from simulators.xray.wire import Identity, Scanner, datasets, store_all
+from tests.peers import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # (0008,0118) is CS in DICOS, UI in DICOM
 
@@ -144,9 +145,7 @@ def test_dcmtk_reads_what_is_written(tmp_path):
 @pytest.mark.protocol
 @pytest.mark.skipif(not shutil.which("storescp"), reason="dcmtk is not installed")
 def test_dcmtk_stores_what_is_sent_after_it_came_back(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = ["storescp", "-od", str(tmp_path), "--promiscuous", "-aet", "EDGE", str(port)]
     started: list[subprocess.Popen[bytes]] = []
     scanner = Scanner("127.0.0.1", port, connect_s=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -16,11 +17,13 @@ from drivers import registry
 from drivers.dicos.elements import file_meta
 from drivers.dicos.uids import DX_FOR_PROCESSING
 from drivers.errors import ConfigError, LinkBusy
-from drivers.recording import associations, sessions, tape
+from drivers.recording import sessions, tape
 from drivers.recording.heard import Said
 from drivers.recording.wires import kept, wire_of
 from simulators.dicomwire import Scanner
 from simulators.dicosfiles import made
+from tests.core import until
+from tests.peers import free_port
 
 INFO = registry.available()["dicos"]
 SECRET = 4321
@@ -39,15 +42,19 @@ def picture(**tags: Any) -> bytes:
 PERSON = picture(OOIType="PERSON")
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def recorded(path: Path, scan: Callable[[int], Awaitable[None]], **more: Any) -> tuple[list[Said], tape.Recording]:
     """Record while `scan` stores at the port; end once it is done."""
-    port = associations._free_port()
+    port = free_port()
     header = tape.header_of("dicos", "xray-1", kept(settings(port, **more)), 1_795_000_000_000_000_000, "0")
     keeping = tape.Tape(path, header, time.monotonic_ns)
 
     async def scanning() -> None:
-        _, writer = await associations._dialled(port)
-        writer.close()  # only to know that it listens
+        await until(lambda: listens(port))
         try:
             await scan(port)
         finally:
@@ -56,7 +63,7 @@ def recorded(path: Path, scan: Callable[[int], Awaitable[None]], **more: Any) ->
     thread = threading.Thread(target=lambda: asyncio.run(scanning()))
     said: list[Said] = []
     thread.start()
-    sessions.record(INFO, settings(port, **more), keeping, 20, said.append)
+    sessions.record(INFO, settings(port, **more), keeping, 60, said.append)
     thread.join()
     return said, tape.read(path)
 
@@ -87,8 +94,6 @@ def test_an_association_with_a_person_is_left_out_whole(tmp_path: Path) -> None:
 
 
 def test_an_address_in_use_and_tls_say_what_to_do(tmp_path: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         header = tape.header_of("dicos", "x", {}, 0, "0")

@@ -14,6 +14,7 @@ from simulators.console import mqtt
 from simulators.console.link import Link
 from simulators.console.mqtt import BrokerAddress, BrokerUrlError, LinkDown
 from simulators.console.topics import Topics
+from tests.peers import free_port
 
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 Answer = Callable[[bytes], bytes]
@@ -169,8 +170,7 @@ def test_stopping_does_not_wait_for_a_silent_broker(broker: Callable[[Answer], F
 
 
 def test_nobody_there(wake: tuple) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     link = Link(BrokerAddress("127.0.0.1", port, False), "console", Topics("jaitf"), V5, lambda: 0)
     with pytest.raises(LinkDown, match=f"mqtt://127.0.0.1:{port}: .*refused"):
         link.open(wake[0])
