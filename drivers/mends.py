@@ -42,7 +42,10 @@ _MENDS = {
     ("link-lost", "listen"): "another address of this machine: `ip addr` shows them",
     ("link-lost", ""): "check cable, address and port; `ping` the address from here",
     ("link-busy", "listen"): "stop the program that listens there, or give this device another port",
-    ("link-busy", ""): "stop the program that holds it; a running appliance holds its devices: `device.disable` first",
+    (
+        "link-busy",
+        "",
+    ): "stop the program that holds it; a running appliance holds its devices: switch this one off on its page first",
     (
         "link-denied",
         "serial",
@@ -59,7 +62,7 @@ _MENDS = {
     ("refused", ""): "the device is there and says no: look at its own settings (who may connect, unit, AE title)",
     ("screen-size", ""): "set size to what the pictures have, and draw the boxes again",
     ("no-signal", ""): "bring the workstation's signal to the encoder: its cable, its input",
-    ("capture-stuck", ""): "restart the device: `device.restart`; is the encoder switched on?",
+    ("capture-stuck", ""): "restart the device, on the page by the dots beside it; is the encoder switched on?",
     ("hung", ""): "the driver did not keep its deadline; run `jaitf-edge diagnostics` and report it",
     ("crashed", ""): "the driver's process ended; run `jaitf-edge diagnostics` and report it",
 }

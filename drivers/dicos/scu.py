@@ -84,9 +84,12 @@ def _associated(peer: Peer, calling: str, tls: ssl.SSLContext | None) -> Associa
     entity.connection_timeout = entity.acse_timeout = CONNECT_S
     entity.dimse_timeout = entity.network_timeout = ANSWER_S
     secure = (tls, peer.host) if tls else None
-    association = entity.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, tls_args=secure, max_pdu=MAX_OFFERED_BYTES
-    )
+    try:
+        association = entity.associate(
+            peer.host, peer.port, ae_title=peer.ae_title, tls_args=secure, max_pdu=MAX_OFFERED_BYTES
+        )
+    except OSError as error:  # a name that nobody knows
+        raise LinkLost(f"{peer} does not answer: {error.strerror or error}") from None
     if association.is_established:
         return association
     rejected = association.is_rejected

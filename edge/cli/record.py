@@ -71,7 +71,7 @@ def record(
 
 
 def _line(url: str, out: Path, seconds: float | None, max_bytes: int) -> None:
-    from drivers.errors import ConfigError
+    from drivers.errors import ConfigError, LinkError
     from drivers.links.address import address
     from drivers.recording import sessions, tape
     from edge import __version__
@@ -85,7 +85,11 @@ def _line(url: str, out: Path, seconds: float | None, max_bytes: int) -> None:
     output.note(f"recording {url} to {out}; nothing is said to it. Ctrl-C ends it.")
     output.note("warning: it holds whatever the device says, and stays on this machine. Never record a body scanner.")
     heard = Heard()
-    sessions.listen(url, kept_tape, seconds, heard)
+    try:
+        sessions.listen(url, kept_tape, seconds, heard)
+    except LinkError:  # it could not be opened: nothing is in it, and its name shall do for the next try
+        out.unlink(missing_ok=True)
+        raise
     _done(out, kept_tape, f"{heard.bytes} of them said by the device")
 
 
@@ -122,7 +126,7 @@ def _not_running(data_dir: Path, chosen: Any, beside: bool) -> None:
     pid = None if beside or not chosen.enabled else pid_of(data_dir)
     if pid is not None:
         raise LinkBusy(
-            f"{chosen.name} is busy: the appliance runs (process {pid}) and holds it; disable it there first, by the"
-            f" console's command device.disable or `enabled = false` in {chosen.file.name} and a restart; then record"
-            " with --beside"
+            f"{chosen.name} is busy: the appliance runs (process {pid}) and holds it; switch it off there first, on"
+            f" the page (⋯ beside it), by the console's command device.disable, or by `enabled = false` in"
+            f" {chosen.file.name} and a restart; then record with --beside"
         )

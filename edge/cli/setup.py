@@ -163,7 +163,10 @@ def _by_flags(
     untested: bool,
     json: bool,
 ) -> None:
+    import shlex
+
     from edge.cli.app import FAILED
+    from edge.config.load import examine
     from edge.setup.flags import Given, lines_of, set_up
 
     progress = _progress()
@@ -181,4 +184,8 @@ def _by_flags(
     if outcome.failed:
         output.note(f"{len(outcome.failed)} of it did not answer as it should: mend that, and run this again")
         raise typer.Exit(FAILED)
-    output.note(f"Next: jaitf-edge doctor --config {folder}, then: jaitf-edge run --config {folder}")
+    where = shlex.quote(str(folder))
+    if found := examine(folder).errors:
+        output.note(f"{len(found)} mistakes stand in it still: jaitf-edge check --config {where}")
+        raise typer.Exit(FAILED)
+    output.note(f"Next: jaitf-edge doctor --config {where}, then: jaitf-edge run --config {where}")

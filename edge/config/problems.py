@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -101,6 +103,12 @@ def dotted(at: positions.Path) -> str:
             bare = part and set(part) <= _BARE
             text += ("." if text else "") + (part if bare else json.dumps(part, ensure_ascii=False))
     return text or "-"
+
+
+def plain_name(text: str) -> str:
+    """Return a name of lower-case letters, digits, '-' and '_' nearest to a text, "" where nothing is left."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9_-]+", "-", letters).strip("-_")
 
 
 def nearest(word: object, known: Iterable[str]) -> str | None:

@@ -18,7 +18,7 @@ from drivers.contract import DriverInfo
 from drivers.errors import ConfigError
 from edge.config import listen, positions
 from edge.config.model import DEVICE_NAME, Web
-from edge.config.problems import Problem, TomlFile, nearest
+from edge.config.problems import Problem, TomlFile, nearest, plain_name
 from inference.remote.address import place
 
 MAX_NAME = 63
@@ -63,7 +63,7 @@ def device_names(draft: Draft) -> Iterator[Problem]:
             yield file.problem(
                 (),
                 f"the file's name is the device's: lower-case letters, digits, '-' and '_', at most {MAX_NAME}",
-                re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:MAX_NAME] + ".toml",
+                (plain_name(name)[:MAX_NAME] or "device-1") + ".toml",
             )
 
 

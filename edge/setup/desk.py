@@ -99,13 +99,20 @@ class Desk:
         self.written.append(path)
 
     def secret(self, name: str, text: str) -> Path:
-        """Write a secret to a file that only this user can read, and return its path. Raises StoreError."""
+        """Write a secret to a file that only this user can read, and return its path. Raises StoreError.
+
+        In a folder that root shares with the service's group, that group may read it too: it is the service's secret.
+        """
         path = self.folder / name
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(text + "\n")
+                owner = self.folder.stat()
+                if os.geteuid() == owner.st_uid == 0 and owner.st_gid != 0:
+                    os.fchown(file.fileno(), 0, owner.st_gid)
+                    os.fchmod(file.fileno(), 0o640)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
         self.written.append(path)

@@ -14,6 +14,7 @@ from drivers import registry
 from drivers.contract import DriverInfo, Settings
 from drivers.finding import Found, Place
 from edge.config.model import DEVICE_NAME
+from edge.config.problems import plain_name
 from edge.probing import Probed, probe
 from edge.setup import flags, survey
 from edge.setup.desk import Desk
@@ -51,7 +52,9 @@ def offer(term: Terminal, desk: Desk, place: Place, found: Found) -> None:
 
 def add(term: Terminal, desk: Desk, wanted: Wanted) -> None:
     """Name a device, test it, and write it; where it does not answer, say why and ask what then."""
-    name = wanted.name or term.text("Its name", desk.free_name(wanted.driver), lambda text: _bad_name(desk, text))
+    name = wanted.name or term.text(
+        "Its name", desk.free_name(wanted.driver), lambda text: _bad_name(desk, text), better=plain_name
+    )
     while True:
         with term.progress(name) as progressed:
             progressed(0.3, "testing")

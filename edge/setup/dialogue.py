@@ -12,6 +12,7 @@ from drivers.errors import ConfigError, EdgeError
 from drivers.finding import Found, Kind, Miss, Place
 from edge.config.load import examine
 from edge.config.model import NAME, Appliance
+from edge.config.problems import plain_name
 from edge.doctor import Grade, examine_box
 from edge.doctor.box import running
 from edge.finding import Step, place_of, search, serial_ports, summary
@@ -47,7 +48,9 @@ def run(folder: Path, given: dict[tuple[str, str], Any], wanted: tuple[str, ...]
         _closing(term, desk)
     except (KeyboardInterrupt, EOFError):
         term.say()
-        term.say(f"Stopped. What was written stays: {', '.join(map(str, desk.written)) or 'nothing yet'}.")
+        term.say(
+            f"Stopped. What was written stays: {', '.join(map(str, dict.fromkeys(desk.written))) or 'nothing yet'}."
+        )
         return False
     return True
 
@@ -64,7 +67,7 @@ def lane(term: Terminal, desk: Desk, given: dict[tuple[str, str], Any]) -> None:
         term.well(f"site {values['site']}, lane {values['lane']}, appliance {values['id']}, {stream}")
     if not complete or not (told or term.confirm("Keep these names?")):
         for key, what in _ASKED.items():
-            values[key] = term.text(f"{key} ({what})", str(values.get(key, "")), _bad_name)
+            values[key] = term.text(f"{key} ({what})", str(values.get(key, "")), _bad_name, better=_plain)
         streams = [(word, word) for word in ("passenger", "cargo", "post")]
         values["stream"] = term.choose("What does the lane screen?", streams, values.get("stream", "passenger"))
     for key in Appliance.model_fields:
@@ -76,7 +79,11 @@ def lane(term: Terminal, desk: Desk, given: dict[tuple[str, str], Any]) -> None:
 def _bad_name(text: str) -> str | None:
     if re.fullmatch(NAME, text) and len(text) <= 63:
         return None
-    return "lower-case letters, digits and '-', such as t1-l3"
+    return f"lower-case letters, digits and '-'{f', such as {meant}' if (meant := _plain(text)) else ''}"
+
+
+def _plain(text: str) -> str:
+    return plain_name(text).replace("_", "-")
 
 
 def console(term: Terminal, desk: Desk, given: dict[tuple[str, str], Any]) -> None:
@@ -113,7 +120,14 @@ def _broker(term: Terminal) -> str:
 
 
 def _typed_broker(term: Terminal, before: str) -> str:
-    return term.text("Address of the console's broker, as you were given it", before, _bad_url)
+    asked = "Address of the console's broker, as you were given it"
+    return _url(term.text(asked, before, lambda text: _bad_url(_url(text)), begun=before.endswith("://")))
+
+
+def _url(text: str) -> str:
+    """Return an address as it was meant: whole behind what stood there already, or without its scheme."""
+    text = re.sub(r"^mqtts?://(?=mqtts?://)", "", text)
+    return text if "://" in text else f"mqtts://{text}"
 
 
 def _empty(text: str) -> str | None:
@@ -208,8 +222,18 @@ def _menu(term: Terminal, desk: Desk, looked: bool) -> Next:
 
 
 def _ports(term: Terminal, desk: Desk) -> None:
-    for path in serial_ports():
-        _look(term, desk, Place(Kind.SERIAL, path))
+    if _opened(term, "each of them"):
+        for path in serial_ports():
+            _look(term, desk, Place(Kind.SERIAL, path))
+
+
+def _opened(term: Terminal, what: str) -> bool:
+    """Say what opening a serial port may do, and return whether it shall be done."""
+    term.doubt(
+        f"opening a serial port raises DTR, which starts some boards anew, and {what} is asked at every usual speed; "
+        "unplug what must not be asked, or choose its driver by hand"
+    )
+    return term.confirm("Look now?")
 
 
 def _somewhere(term: Terminal, desk: Desk) -> None:
@@ -223,7 +247,9 @@ def _somewhere(term: Terminal, desk: Desk) -> None:
     term.say("  Such as 10.0.0.5, 10.0.0.5:502, /dev/ttyUSB0 or /srv/scanner-export")
     if seen := known.neighbours():
         term.say(f"  Seen on the network: {', '.join(seen[:_SHOWN])}")
-    _look(term, desk, place_of(term.text("Where", "", wrong)))
+    place = place_of(term.text("Where", "", wrong))
+    if place.kind is not Kind.SERIAL or _opened(term, "whatever is there"):
+        _look(term, desk, place)
 
 
 def _look(term: Terminal, desk: Desk, place: Place) -> None:
@@ -257,7 +283,7 @@ def _searched(term: Terminal, place: Place) -> tuple[list[Found], list[Miss]]:
 def _closing(term: Terminal, desk: Desk) -> None:
     """Check the whole box, say what was written and what comes next."""
     term.heading("Done")
-    for path in desk.written:
+    for path in dict.fromkeys(desk.written):
         term.say(f"  written: {path}")
     for path in desk.kept:
         term.say(f"  what it was before: {path}")

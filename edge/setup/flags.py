@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from drivers.errors import ConfigError, LinkLost
 from drivers.finding import Found, Kind, Miss, Place
-from edge.config.model import Console
+from edge.config.model import DEVICE_NAME, Console
+from edge.config.problems import plain_name
 from edge.doctor.broker import certificates_of, reach
 from edge.doctor.finding import Finding, Grade
 from edge.finding import Step, place_of, search, serial_ports, summary
@@ -38,7 +41,7 @@ class Given:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of it: the devices that are written, and what failed, with its mend."""
+    """What became of it: what failed, with its mend."""
 
     failed: list[str] = field(default_factory=list)
 
@@ -52,7 +55,14 @@ def console_of(values: dict[str, Any], folder: Path) -> Console:
     try:
         return Console.model_validate(values | files)
     except ValidationError as error:
-        raise ConfigError("; ".join(f"console.{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+        raise ConfigError("; ".join(map(_said, error.errors()))) from None
+
+
+def _said(error: ErrorDetails) -> str:
+    key, said = str(error["loc"][0]), error["msg"].removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        said = f"must be {Console.model_fields[key].description}; it is {error['input']!r}"
+    return f"console.{key}: {said}"
 
 
 def console_tests(values: dict[str, Any], folder: Path) -> list[Finding]:
@@ -99,6 +109,8 @@ def set_up(folder: Path, given: Given, tell: Tell) -> Outcome:
     """Write the lane and the devices that pass their test, and tell each thing done. Raises ConfigError, StoreError."""
     desk, outcome = Desk(folder), Outcome()
     wanted = [parse(text) for text in given.devices]
+    for one in wanted:
+        _named(one)
     places = [place for text in given.places for place in _places(text)]
     if ALL_SERIAL in given.places and not any(place.kind is Kind.SERIAL for place in places):
         outcome.failed.append("no serial port")
@@ -119,6 +131,14 @@ def set_up(folder: Path, given: Given, tell: Tell) -> Outcome:
     for path in desk.kept:
         tell("kept", {"file": str(path)})
     return outcome
+
+
+def _named(wanted: Wanted) -> None:
+    """Raise ConfigError where a device is given a name that none may have."""
+    if wanted.name and not (re.fullmatch(DEVICE_NAME, wanted.name) and len(wanted.name) <= 63):
+        meant = plain_name(wanted.name)
+        hint = f" (did you mean {meant}?)" if meant else ""
+        raise ConfigError(f"--device {wanted.name}:...: lower-case letters, digits, '-' and '_'{hint}")
 
 
 def _places(text: str) -> list[Place]:

@@ -30,6 +30,16 @@ PAUSE_S = 0.05
 PROFILE_PROBE_S = 6.0
 _SHOWN, _SHOWN_CHANGES = 12, 5
 
+_READS_ALL = (
+    "to find out, all its registers are read: one that clears on reading is then cleared, and opening a serial port "
+    "raises DTR, which starts some boards anew; with no nothing is read, and you say what the manual says"
+)
+_OTHER_UNIT = "is that its unit? `jaitf-edge setup --find HOST:PORT` asks every one; or the manual names its addresses"
+
+
+def _nothing_said(unit: int) -> str:
+    return f"unit {unit} answers at no address that was asked"
+
 
 @contextmanager
 def unit_link(url: str, unit: int) -> Iterator[UnitLink]:
@@ -126,8 +136,10 @@ def by_flags(url: str, watch_s: float, tell: Callable[[str, dict[str, Any]], Non
         tell("step", {"done": done, "says": says})
 
     spans = asyncio.run(spans_of(where, unit, step))
+    if not spans:
+        raise LinkTimeout(f"{url}: {_nothing_said(unit)}; {_OTHER_UNIT}")
     tell("answers", {"spans": [str(span) for span in spans], "lines": [f"answers: {span}" for span in spans]})
-    if not spans or not watch_s:
+    if not watch_s:
         return
     step(0, f"leave the device alone for {QUIET_WATCH_S:.0f} s")
     quiet = watched(where, unit, spans, QUIET_WATCH_S)
@@ -141,14 +153,14 @@ def by_flags(url: str, watch_s: float, tell: Callable[[str, dict[str, Any]], Non
 def registers(term: Terminal, desk: Desk, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the settings that say what a unit holds: a profile, or points; None where it is left out."""
     url, unit = str(settings["url"]), int(settings["unit"])
-    with term.progress("profiles") as progressed:
-        fitting = _fitting(url, unit, progressed)
-    options: list[tuple[str, str]] = [(f"profile {name}", f"profile {name}: {title}") for name, title in fitting]
-    options += [
-        ("survey", "find out: read everything, and see what changes when the device is made to"),
-        ("points", "I know table and address from the manual"),
-        ("leave", "leave it out"),
-    ]
+    term.doubt(_READS_ALL)
+    fitting: list[tuple[str, str]] = []
+    options = [("points", "I know table and address from the manual"), ("leave", "leave it out")]
+    if term.confirm("Read it, to find out what it is?"):
+        with term.progress("profiles") as progressed:
+            fitting = _fitting(url, unit, progressed)
+        options.insert(0, ("survey", "find out: read everything, and see what changes when the device is made to"))
+        options = [*((f"profile {name}", f"profile {name}: {title}") for name, title in fitting), *options]
     if fitting:
         term.say("  These profiles could be read; that alone does not prove that the device is one.")
     while True:
@@ -183,22 +195,27 @@ def surveyed(term: Terminal, url: str, unit: int) -> list[dict[str, Any]]:
             spans = asyncio.run(spans_of(url, unit, progressed))
         spans = _further(term, url, unit, spans)
         points: list[dict[str, Any]] = []
-        while True:
+        while spans:
             quiet = _quiet(term, url, unit, spans)
             points += _pressed(term, url, unit, spans, quiet)
             if not term.confirm("Look for another alarm or contact?", default=not points):
                 return points
     except LinkError as error:
         term.fault(str(error))
-        return []
+    return []
 
 
 def _further(term: Terminal, url: str, unit: int, spans: list[Span]) -> list[Span]:
     """Show what answers; look around addresses that the manual names."""
     while True:
-        named = ", ".join(map(str, spans[:_SHOWN])) or "nothing"
-        term.well(f"these answer: {named}{' ...' if len(spans) > _SHOWN else ''}")
+        named = ", ".join(map(str, spans[:_SHOWN]))
+        if spans:
+            term.well(f"these answer: {named}{' ...' if len(spans) > _SHOWN else ''}")
+        else:
+            term.fault(_nothing_said(unit), _OTHER_UNIT)
         ways = [("more", "the manual names a further address"), ("on", "see what changes")]
+        if not spans:
+            ways[1] = ("on", "leave it")
         if term.choose("And now?", ways if not spans else ways[::-1]) == "on":
             return spans
         address = int(term.text("Address, as on the wire, from 0", "0", _bad_address))

@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from prompt_toolkit.application import get_app
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.key_processor import KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.shortcuts import prompt
 from prompt_toolkit.shortcuts.choice_input import ChoiceInput
 from prompt_toolkit.styles import Style
@@ -25,6 +29,7 @@ _STYLE = Style.from_dict({"question": "bold", "selected-option": "reverse", "bot
 #: What stands before an option: the pointer and its number.
 _BEFORE_OPTION = 12
 _HELP = "  arrow keys: choose   Enter: take it   Ctrl-C: stop"
+_HELP_TEXT = "  Enter: take it   typing: another in its place   arrow keys: change it   Ctrl-C: stop"
 
 Progressed = Callable[[float, str], None]
 
@@ -92,16 +97,28 @@ class Terminal:
         """Return whether yes was chosen."""
         return self.choose(question, [(True, "yes"), (False, "no")], default)
 
-    def text(self, question: str, default: str = "", wrong: Callable[[str], str | None] | None = None) -> str:
-        """Return what was typed; asked again, with what is the matter, as long as `wrong` finds something."""
+    def text(
+        self,
+        question: str,
+        default: str = "",
+        wrong: Callable[[str], str | None] | None = None,
+        better: Callable[[str], str] = str,
+        begun: bool = False,
+    ) -> str:
+        """Return what was typed; asked again, with what is the matter, as long as `wrong` finds something.
+
+        Typing takes the default's place, unless that is only `begun`. `better` makes a proposal of what was wrong.
+        """
         while True:
             label = FormattedText([("class:question", f"{question}: ")])
-            typed = str(prompt(label, default=default, style=_STYLE)).strip()
+            keys = None if begun else _replacing(default)
+            hint = _HELP_TEXT if default and not begun else None
+            typed = str(prompt(label, default=default, style=_STYLE, key_bindings=keys, bottom_toolbar=hint)).strip()
             problem = wrong(typed) if wrong else None
             if problem is None:
                 return typed
             self.fault(problem)
-            default = typed
+            default = better(typed) or typed
 
     def secret(self, question: str) -> str:
         """Return what was typed, which is not shown."""
@@ -123,6 +140,27 @@ class Terminal:
         with Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task("", total=1.0, title=_plain(title))
             yield lambda done, says: bar.update(task, completed=done, description=_plain(says))
+
+
+def _replacing(default: str) -> KeyBindings:
+    """Return the keys by which what is typed or pasted takes the place of a default that nobody has touched."""
+    keys, touched = KeyBindings(), not default
+
+    def untouched() -> bool:
+        nonlocal touched
+        buffer = get_app().current_buffer
+        touched = touched or buffer.text != default or buffer.cursor_position != len(default)
+        return not touched
+
+    @keys.add(Keys.Any, filter=Condition(untouched))
+    @keys.add(Keys.BracketedPaste, filter=Condition(untouched))
+    def _(event: KeyPressEvent) -> None:
+        nonlocal touched
+        touched = True
+        event.current_buffer.text = ""
+        event.current_buffer.insert_text(one_line(event.data))
+
+    return keys
 
 
 def _yes_or_no() -> KeyBindings:

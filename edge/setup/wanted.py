@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,11 @@ def parse(text: str) -> Wanted:
     place, _, query = where.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     line = [(k, v) for k, v in pairs if k not in fields]
+    if line and re.match(r"(tcp|tls)://", address(place, key)):
+        meant = nearest(line[0][0], fields)
+        raise ConfigError(
+            f"--device {text}: {driver} has no setting {line[0][0]!r}{f' (did you mean {meant}?)' if meant else ''}"
+        )
     settings = {k: _value(v) for k, v in pairs if k in fields}
     settings[key] = address(place, key) + (f"?{urlencode(line, safe='/')}" if line else "")
     return Wanted(driver, settings, name or None)

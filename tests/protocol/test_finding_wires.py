@@ -145,3 +145,38 @@ async def test_a_scanner_that_calls_is_named_and_what_it_calls_us():
 
 async def test_nobody_calls():
     assert await wait_for_call(DicosSettings(listen=f"127.0.0.1:{free_port()}"), 0.05) is None
+
+
+class Strict:
+    """A Modbus/TCP device in raw bytes that has no register, and hears its own unit's number alone."""
+
+    def __init__(self, unit):
+        self._unit = unit
+        self._server = None
+
+    async def listen(self, host, port):
+        self._server = await asyncio.start_server(self._talk, host, port)
+        return self._server.sockets[0].getsockname()[1]
+
+    async def close(self):
+        self._server.close()
+
+    async def _talk(self, reader, writer):
+        while head := await reader.read(7):
+            pdu = await reader.readexactly(int.from_bytes(head[4:6]) - 1)
+            if head[6] == self._unit:
+                writer.write(head[:4] + bytes((0, 3, head[6], pdu[0] | 0x80, 2)))
+        writer.close()
+
+
+def test_a_strict_modbus_device_of_any_unit_is_found(tmp_path):
+    """It says nothing at all to another unit than its own, not even that there is none."""
+    with serving(lambda: Strict(12)) as port:
+        found, misses = looked(Place(Kind.HOST, "127.0.0.1", port), "modbus")
+    assert [one.settings["unit"] for one in found] == [12]
+    assert [miss.code for miss in misses] == ["link-timeout"] * 2
+
+
+def test_a_name_that_nobody_knows_is_a_miss_of_every_driver(caplog):
+    events = list(search(Place(Kind.HOST, "no-such-machine.invalid")))
+    assert {event.code for event in events if isinstance(event, Miss)} <= {"link-lost", "link-timeout"}

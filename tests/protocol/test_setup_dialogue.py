@@ -42,19 +42,19 @@ def test_from_nothing_to_a_lane_with_a_device(tmp_path, broker, reader):
     with running("setup", folder, "--data-dir", tmp_path / "data") as term:
         term.until("site (airport or post office):")
         term.keys("LFW", ENTER)
-        term.until("site (airport or post office): LFW", after="office): LFW fail")
-        term.keys(CTRL_U, "lfw", ENTER)
+        term.until("site (airport or post office): lfw", after="office): LFW fail")  # proposed
+        term.keys(ENTER)
         term.until("lane (screening lane):")
         term.keys("t1-l3", ENTER)
         term.until("id (this appliance")
-        term.keys(CTRL_U, "edge-01", ENTER)
+        term.keys("edge-01", ENTER)  # in the place of this machine's name
         term.until("What does the lane screen?")
         term.keys(DOWN, ENTER)
         if term.until_one("at another address", "as you were given it:") == "at another address":
             # this machine has a broker of its own, or several
             term.keys(re.findall(r"(\d)\. at another address", term.text)[0], ENTER)
         term.until("2 of 3", "as you were given it:")
-        term.keys(CTRL_U, "mqtt://127.0.0.1:1", ENTER)
+        term.keys("mqtt://127.0.0.1:1", ENTER)  # behind the mqtts:// that stands there
         term.until("nobody listens there", "try: check the port", "What now?")
         term.keys(DOWN, ENTER)
         term.until("as you were given it:", after="> another address")
@@ -64,6 +64,8 @@ def test_from_nothing_to_a_lane_with_a_device(tmp_path, broker, reader):
         term.keys(*(["2"] if "serial ports" in term.text else ["1"]), ENTER)
         term.until("Where:")
         term.keys(str(reader), ENTER)
+        term.until("opening a serial port raises DTR", "Look now?")
+        term.keys("y")
         term.until("uhf-serial, m100 at 57600 baud: module simulated V1.0", "Add it?")
         term.keys("y")
         term.until("Its name: tags-1")
@@ -121,6 +123,8 @@ def test_an_unknown_modbus_device_is_surveyed_into_a_profile(tmp_path, broker, p
         term.keys(ENTER)
         term.until("modbus, unit 7", "Add it?")
         term.keys(ENTER)
+        term.until("one that clears on reading is then cleared", "raises DTR", "Read it, to find out what it is?")
+        term.keys("y")
         term.until("What does unit 7 hold?")
         term.keys("1", ENTER)
         term.until("these answer: holding 4100 to 4107", "And now?")
@@ -157,3 +161,18 @@ def test_an_unknown_modbus_device_is_surveyed_into_a_profile(tmp_path, broker, p
     [device] = load(folder).devices
     assert device.settings.unit == 7
     assert (folder / "edge.toml").read_text() == before and not (folder / KEPT).exists()
+
+
+def test_a_device_that_must_not_be_read_is_described_by_its_manual(tmp_path, broker, panel):
+    where, _ = panel
+    folder = tmp_path / "config"
+    given = ("--site", "lfw", "--lane", "t1-l3", "--id", "edge-01", "--data-dir", tmp_path / "data")
+    with running("setup", folder, *given, "--broker", broker.url, "--find", where) as term:
+        term.until("modbus, unit 7", "Add it?")
+        term.keys("y")
+        term.until("Read it, to find out what it is?")
+        term.keys("n")
+        term.until("What does unit 7 hold?", "1. I know table and address", "2. leave it out")
+        assert "read everything" not in term.text
+        term.keys(CTRL_C)
+        assert term.ended() == 1

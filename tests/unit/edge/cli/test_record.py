@@ -111,3 +111,9 @@ def test_a_line_is_recorded_before_there_is_a_driver(cli, portal, tmp_path):
     assert "[381,393,424,392]" in said.splitlines()[2]
     ran = cli("record", "http://127.0.0.1", "--out", tmp_path / "b.wire")
     assert (ran.status, (tmp_path / "b.wire").exists()) == (2, False)
+
+
+def test_a_recording_of_a_line_that_cannot_be_opened_leaves_nothing(cli, tmp_path):
+    out = tmp_path / "new.wire"
+    ran = cli("record", "serial:///dev/nowhere?baud=9600", "--out", out)
+    assert ran.status == 1 and not out.exists()

@@ -94,3 +94,31 @@ def test_wrong_use_is_2_and_names_the_flag(cli, tmp_path, monkeypatch, arguments
     ran = cli("setup", tmp_path, *arguments)
     assert (ran.status, says in ran.err) == (2, True), ran.err
     assert not (tmp_path / "edge.toml").exists()
+
+
+def test_a_mistake_in_another_file_is_no_success(cli, tmp_path, broker):
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "io-1.toml").write_text('driver = "modbus\n')
+    ran = cli("setup", tmp_path, *broker, "--yes")
+    assert ran.status == 1
+    assert "1 mistakes stand in it still: jaitf-edge check --config" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--device", "Étiquette 1:llrp=10.0.0.7"], "did you mean etiquette-1?"),
+        (["--broker", "ftp://x"], "console.url: must be mqtts://HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_tried(cli, tmp_path, broker, arguments, says):
+    ran = cli("setup", tmp_path, *broker, *arguments, "--yes")
+    assert (ran.status, says in ran.err) == (2, True), ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_unit_that_says_nothing_is_a_failed_survey(cli, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ran = cli("setup", "--survey", f"tcp://127.0.0.1:{silent.getsockname()[1]}?unit=9", "--watch", "0")
+    assert ran.status == 1
+    assert "unit 9 answers at no address that was asked; is that its unit?" in ran.err

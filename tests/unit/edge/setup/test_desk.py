@@ -1,5 +1,7 @@
 """Writing a configuration down: piece by piece, never worse than before, and what was there is kept."""
 
+import os
+
 import pytest
 
 from drivers.errors import ConfigError, StoreError
@@ -43,6 +45,14 @@ def test_what_was_there_is_kept_and_only_the_change_is_made(desk):
     [kept] = desk.kept
     assert kept.read_text() == before and kept.is_relative_to(desk.folder / KEPT)
     assert not examine(desk.folder).problems, "kept copies are no part of the configuration"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to a group that it is not in")
+def test_a_secret_that_root_writes_for_the_service_can_be_read_by_its_group(desk):
+    assert desk.secret("console.password", "word").stat().st_mode & 0o777 == 0o600
+    os.chown(desk.folder, 0, 4242)
+    written = desk.secret("console.password", "word").stat()
+    assert (written.st_gid, written.st_mode & 0o777) == (4242, 0o640)
 
 
 def test_the_same_again_changes_nothing(desk):

@@ -37,6 +37,7 @@ def test_a_device_is_read(tmp_path, text, wanted):
         ("modbuss=tcp://x", "did you mean modbus"),
         ("modbus=tcp://10.0.0.5", "nothing to read"),
         ("scale=/dev/ttyUSB0?bauds=4800", "bauds"),
+        ("modbus=tcp://10.0.0.5?profile=aspect-rpm&pol_ms=5", "'pol_ms' .did you mean poll_ms"),
     ],
 )
 def test_a_mistake_is_said(tmp_path, text, says):
