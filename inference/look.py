@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -125,11 +126,23 @@ def _pair(low: Picture, high: Picture, judged: bool) -> Look:
 
 def _pseudo_colour(low: Plane, high: Plane) -> Shown:
     """Return hue by the ratio of attenuations (material), value by attenuation, as screeners know it."""
-    a_low, a_high = (-np.log(np.clip(p, 0.004, 1)) for p in (low, high))
-    ratio = cv2.blur(a_low, (3, 3)) / np.maximum(cv2.blur(a_high, (3, 3)), _THIN)
-    hue = np.stack([np.interp(ratio, _RATIO_STOPS, _HUES[:, c]) for c in range(3)], axis=2).astype(np.float32)
-    depth = ((a_low + a_high) / 2)[..., None]
+    # Channel by channel and in place: along a last axis of three NumPy is several times as slow.
+    a_low, a_high = (np.negative(np.log(np.clip(p, 0.004, 1))) for p in (low, high))
+    ratio = np.asarray(cv2.blur(a_low, (3, 3)) / np.maximum(cv2.blur(a_high, (3, 3)), _THIN))
+    # How far the ratio has come into each stretch between two stops: a hue is the sum of its changes over them.
+    ways = [np.clip(ratio, start, end) - np.float32(start) for start, end in pairwise(_RATIO_STOPS)]
+    depth = (a_low + a_high) / 2
     # White where there is nothing, full hue at an attenuation of about 1, then darker to black.
-    colour = 1 - (1 - hue) * np.clip(depth / 0.9, 0, 1)
-    colour *= np.exp(-np.clip(depth - 0.9, 0, None) / 1.6)
-    return np.asarray((np.clip(colour, 0, 1) * 255).round().astype(np.uint8))
+    covered = np.clip(depth / np.float32(0.9), 0, 1)
+    value = np.exp(np.maximum(depth - np.float32(0.9), 0) / np.float32(-1.6)) * np.float32(255)
+    channels = []
+    for hues in _HUES.T:
+        hue = np.full_like(ratio, hues[0])
+        for way, change, start, end in zip(ways, np.diff(hues), _RATIO_STOPS, _RATIO_STOPS[1:], strict=False):
+            hue += way * np.float32(change / (end - start))
+        hue -= 1
+        hue *= covered
+        hue += 1
+        hue *= value
+        channels.append(np.rint(np.clip(hue, 0, 255, out=hue), out=hue).astype(np.uint8))
+    return np.asarray(cv2.merge(channels), np.uint8)

@@ -173,3 +173,13 @@ def test_levels_that_span_at_a_glance_span_in_every_row(seed, wanted, spread, sh
 
 def test_features_of_a_bag_show_at_a_glance():
     assert normalise._spans(scene(), normalise._MIN_RANGE)
+
+
+@given(
+    arrays(
+        np.float32, st.tuples(st.integers(1, 40), st.integers(1, 9)), elements=st.sampled_from([0, 0.019, 0.021, 0.3])
+    )
+)
+def test_whether_a_colour_picture_is_grey_is_counted_as_it_would_be_sorted(spread):
+    channels = [np.zeros_like(spread), spread.copy(), spread / 2]
+    assert normalise._is_grey(channels) == (float(np.percentile(spread, 99)) < normalise._GREY_SPREAD)
