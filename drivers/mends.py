@@ -81,6 +81,7 @@ _REFUSED_CERTIFICATES = {
 }
 #: OpenSSL's other reasons, by a part of their names: the files of this side, and what the other side says of us.
 _TLS_REASONS = {
+    "NO_CERTIFICATE": "ca_file or cert_file holds no certificate: was a key put in its place?",
     "KEY_VALUES_MISMATCH": "cert_file and key_file do not belong together: were the files of two machines swapped?",
     "NO_START_LINE": "one of the files is no PEM: ask for it again",
     "PEM": "one of the files is no PEM: ask for it again",
@@ -99,6 +100,15 @@ def tls_mend(error: OSError) -> str:
         return _REFUSED_CERTIFICATES.get(error.verify_code, "")
     reason = (getattr(error, "reason", None) or str(error)).upper()
     return next((said for part, said in _TLS_REASONS.items() if part in reason), "")
+
+
+def said(error: OSError | ValueError) -> str:
+    """Return why a connection did not come up, in words: without numbers of errors and places in OpenSSL's source."""
+    if isinstance(error, ssl.SSLError):
+        why = getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
+        mend = tls_mend(error)
+        return f"TLS: {why}{f': {mend}' if mend else ''}"
+    return str(getattr(error, "strerror", None) or error)
 
 
 _NAMED_LAYERS = {

@@ -140,7 +140,7 @@ def _read(path: Path, digest: Any, problems: list[Problem]) -> TomlFile | None:
     except OSError as error:
         missing = isinstance(error, FileNotFoundError) and path.name == "edge.toml"
         message = (
-            f"no such file; `jaitf-edge init {path.parent}` writes one"
+            f"no such file; `jaitf-edge setup {path.parent}` asks and writes it"
             if missing
             else f"not readable: {error.strerror}"
         )

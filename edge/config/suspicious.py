@@ -74,18 +74,40 @@ def unusual_bauds(config: Config, draft: Draft) -> Iterator[Problem]:
 
 
 def certificates(config: Config, draft: Draft) -> Iterator[Problem]:
-    """Warn of certificates that end soon, or have ended."""
+    """Warn of certificates that end soon, or have ended; of a key in a certificate's place, one that all can read."""
     now = datetime.now(UTC)
     for file in draft.files():
+        for at in _keys(file.data, ("key_file",)):
+            path = resolved(draft.folder, str(file.value(*at)))
+            if path.is_file() and path.stat().st_mode & 0o007:
+                yield file.warning(at, f"every user of this machine gets at this key: chmod o-rwx {path}")
         for at in _keys(file.data, ("cert_file", "ca_file")):
             path = resolved(draft.folder, str(file.value(*at)))
             try:
                 ends = [each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes())]
-            except (OSError, ValueError):
-                continue  # a credential that is there only for the service, or one that `doctor` names
+            except OSError:
+                continue  # a credential that is there only for the service
+            except ValueError:
+                yield file.warning(at, f"{path.name}: {holds(path)}")
+                continue
             if (end := min(ends)) < now + timedelta(days=EXPIRES_SOON_DAYS):
                 said = "ended" if end < now else "ends"
                 yield file.warning(at, f"{path.name} {said} on {end:%Y-%m-%d}: renew it")
+
+
+def holds(path: Path) -> str:
+    """Return what a file holds in place of what was looked for in it, as far as its PEM headings say."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        return str(error.strerror)
+    if b"ENCRYPTED" in raw:
+        return "it holds a key under a passphrase"
+    if b"PRIVATE KEY-----" in raw:
+        return "it holds a key, and no certificate: were certificate and key mixed up?"
+    if b"BEGIN CERTIFICATE-----" in raw:
+        return "it holds a certificate; if a key was wanted, were the two mixed up?"
+    return "it is no PEM: nothing in it begins with -----BEGIN"
 
 
 def _keys(value: Any, names: tuple[str, ...], at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from drivers import mends
 from drivers.errors import ConfigError, LinkError, LinkLost, LinkTimeout
 from edge.config.model import Console
 from edge.courier.client import TOO_LARGE, Client
@@ -206,7 +207,10 @@ class Link:
         host, port, tls = address(self._console.url)
         client = self._client
         if tls:
-            client.tls_set_context(await asyncio.to_thread(tls_context, self._console))
+            try:
+                client.tls_set_context(await asyncio.to_thread(tls_context, self._console))
+            except OSError as error:
+                raise LinkLost(f"{self._console.url}: {mends.said(error)}") from None
         will_properties, connect_properties = None, None
         if self._version == 5:
             will_properties = _properties(PacketTypes.WILLMESSAGE, WillDelayInterval=WILL_DELAY_S)
@@ -219,7 +223,7 @@ class Link:
         try:
             await asyncio.to_thread(client.connect, host, port, **arguments)
         except (OSError, ValueError) as error:
-            raise LinkLost(f"{self._console.url}: {error}") from None
+            raise LinkLost(f"{self._console.url}: {mends.said(error)}") from None
         self._attach()
         try:
             # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the result.

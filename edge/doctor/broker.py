@@ -20,6 +20,7 @@ from drivers.errors import ConfigError
 from drivers.mends import tls_mend
 from edge.commands.authority import ConsoleKeys
 from edge.config.model import Config, Console
+from edge.config.suspicious import holds
 from edge.courier.identity import EXPIRES_SOON_DAYS
 from edge.courier.link import address, tls_context
 from edge.doctor.finding import Finding, fail, ok, warn
@@ -53,8 +54,10 @@ def certificate(path: Path, again: str = "ask the broker's administrator for it 
     """Say whether certificates can be read and are in date; `again` is where to get one that can be read."""
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
-        return fail(f"{path}: not readable as PEM: {error}", again)
+    except OSError as error:
+        return fail(f"{path}: {error.strerror}", again)
+    except ValueError:
+        return fail(f"{path}: {holds(path)}", again)
     first_to_end = min(found, key=lambda certificate: certificate.not_valid_after_utc)
     end, now = first_to_end.not_valid_after_utc, datetime.now(UTC)
     who = first_to_end.subject.rfc4514_string()
@@ -72,8 +75,10 @@ def pair(cert: Path, key: Path) -> Finding:
     try:
         public = x509.load_pem_x509_certificate(cert.read_bytes()).public_key()
         private = serialization.load_pem_private_key(key.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        return fail(f"{key}: not readable as a key: {error}", "it must be PEM, and without a passphrase")
+    except OSError as error:
+        return fail(f"{key}: {error.strerror}", "let the service's user read it")
+    except (ValueError, TypeError):
+        return fail(f"{key}: no key that can be read: {holds(key)}", "it must be PEM, and without a passphrase")
     if private.public_key() != public:
         return fail(f"{key} is not the key of {cert}", "put the two that belong together in the configuration")
     return ok(f"{key} is the key of {cert}")
@@ -137,10 +142,38 @@ def _mqtt(console: Console, host: str, port: int, tls: bool) -> Finding:
     except TimeoutError:
         return fail(f"{where}: no MQTT answer in {DEADLINE_S:g} s", "check that the port is an MQTT broker's")
     except (OSError, ValueError) as error:
-        return fail(f"{where}: {error}", "check that the port is an MQTT broker's, and cert_file if it wants one")
+        return _cut_off(console, where, tls) or fail(f"{where}: {error}", _not_taken(console, tls))
     if code.is_failure:
         return fail(f"{where}: the broker refuses: {code}", "check username, password_file or cert_file at the broker")
     return ok(f"{where}: connected, MQTT {version}{', TLS' if tls else ''}")
+
+
+def _cut_off(console: Console, where: str, tls: bool) -> Finding | None:
+    """Return what the broker's TLS says after the handshake: with TLS 1.3 it refuses a certificate only then."""
+    host, port, _ = address(console.url)
+    if not tls:
+        return None
+    try:
+        with (
+            socket.create_connection((host, port), timeout=DEADLINE_S) as raw,
+            tls_context(console).wrap_socket(raw, server_hostname=host) as secured,
+        ):
+            secured.recv(1)
+    except ssl.SSLError as error:
+        if mend := tls_mend(error):
+            return fail(f"{where}: TLS: {(error.reason or str(error)).replace('_', ' ').lower()}", mend)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _not_taken(console: Console, tls: bool) -> str:
+    """Return what to try where a broker hangs up without a word."""
+    if not tls:
+        return "check that the port is an MQTT broker's; one that speaks TLS is mqtts:// in console.url"
+    if console.cert_file:
+        return "does the broker take the authority that signed cert_file? check that the port is an MQTT broker's"
+    return "the broker may want a certificate: set cert_file and key_file; check that the port is an MQTT broker's"
 
 
 def connect(console: Console, host: str, port: int, tls: bool) -> tuple[ReasonCode, str]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from edge.doctor.broker import broker as check
+from tests import certs
 from tests.unit.edge.doctor.conftest import configured  # noqa: F401 (a fixture)
 from tests.unit.edge.doctor.test_certificates import DAY, issue
 
@@ -105,3 +106,21 @@ def test_something_else_listens(configured, monkeypatch, answer, said):  # noqa:
     with peer_that(lambda packet: answer) as url:
         finding = only(configured(f'url = "{url}"'))
     assert (finding.grade.value, said in finding.text) == ("fail", True), finding
+
+
+def test_a_certificate_of_another_authority_is_named_as_that(configured, start_broker, tmp_path):  # noqa: F811
+    """With TLS 1.3 the handshake is over before the broker looks at it."""
+    theirs, key = certs.issue(tmp_path, "theirs")
+    peer = start_broker(f"certfile {theirs}\nkeyfile {key}\ncafile {theirs}\nrequire_certificate true")
+    certs.issue(tmp_path, "ours")
+    base = f'url = "mqtts://127.0.0.1:{peer.port}"\nca_file = "theirs.pem"'
+    without = only(configured(base))
+    assert "set cert_file and key_file" in without.mend, without
+    strange = only(configured(f'{base}\ncert_file = "ours.pem"\nkey_file = "ours.key"'))
+    assert "is cert_file of its authority?" in strange.mend, strange
+
+
+def test_tls_where_clear_text_is_spoken(configured, start_broker, tmp_path):  # noqa: F811
+    issue(tmp_path, -DAY, DAY)
+    peer = start_broker(f"certfile {tmp_path / 'c.pem'}\nkeyfile {tmp_path / 'c.key'}")
+    assert "mqtts://" in only(configured(f'url = "mqtt://127.0.0.1:{peer.port}"')).mend

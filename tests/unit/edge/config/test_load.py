@@ -103,7 +103,7 @@ def test_everything_wrong_is_said_at_once(folder):
         ),
         ("x = " + "[" * 5000, "edge.toml:1: -: nested too deeply to be a configuration"),
         (b"#" * 1_100_000, "edge.toml:1: -: larger than 1048576 bytes: not a configuration"),
-        (None, "edge.toml:1: -: no such file; `jaitf-edge init {folder}` writes one"),
+        (None, "edge.toml:1: -: no such file; `jaitf-edge setup {folder}` asks and writes it"),
     ],
 )
 def test_a_file_that_is_no_toml(folder, edge, expected):

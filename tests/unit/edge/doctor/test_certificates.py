@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edge.config.suspicious import examine_closely
 from edge.doctor.broker import certificates, commands
 from edge.signing import fingerprint
 from tests.consoleside import ConsoleKey
@@ -66,6 +67,22 @@ def test_files_that_are_none(configured, tmp_path):
         (tmp_path / name).write_text("nothing")
         (tmp_path / name).chmod(0o600)
     assert [finding.grade.value for finding in certificates(configured(CONSOLE))] == ["fail"] * 3
+
+
+def test_files_that_were_mixed_up_are_said_by_the_check_too(configured, tmp_path):
+    issue(tmp_path, -DAY, 365 * DAY)
+    config = configured(
+        CONSOLE.replace('key_file = "c.key"', 'key_file = "c.pem"').replace(
+            'cert_file = "c.pem"', 'cert_file = "c.key"'
+        )
+    )
+    of_cert, of_key = list(certificates(config))[1:3]
+    assert "it holds a key, and no certificate: were certificate and key mixed up?" in of_cert.text
+    assert "it holds a certificate" in of_key.text
+    (tmp_path / "c.key").chmod(0o644)
+    said = [problem.message for problem in examine_closely(tmp_path).problems]
+    assert any("c.key: it holds a key, and no certificate" in one for one in said), said
+    assert any("every user of this machine gets at this key" in one for one in said), said
 
 
 def test_none_needed(configured):
