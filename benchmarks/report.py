@@ -34,9 +34,9 @@ _PROFILE = """
 The core's time while scans come in one after the other, by py-spy; wide is much, and what only waits is left out. Red
 is the model's side, orange the daemon's. `python -m benchmarks.flame` draws it again.
 
-What was found by it and mended: half of a picture's preparation was sorting pixels to say how noisy it is; a hit's
-signature took less time than writing what is signed; of a drain, a quarter was paho building tables of properties that
-no receipt has. What is left is the graph itself, the thumbnail, and the disk.
+What was found by it and mended: half of a picture's preparation was sorting pixels to say how noisy it is; the
+thumbnail read the picture a second time; a hit's signature took less time than writing what is signed; of a drain, a
+quarter was paho building tables of properties that no receipt has. What is left is the graph itself and the disk.
 """
 
 
