@@ -21,18 +21,18 @@ import numpy as np
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from edge.ledger.store import FILE, connect_read_only
 from inference.build import build
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.visits import visiting
 from tests.peers import Broker
 from tests.unit.inference.conftest import DARKNESS_HEAD, blob_picture, darkness_graph
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 READY_S = 90
-expect.set_options(timeout=30_000)  # a busy machine is no fault of the page's
 TABS = ("lane", "hits", "model", "config", "log")
 THIRD_PARTY = Path(__file__).parents[1] / "thirdparty"
 BAGS = (60_000, 45_000, 30_000, 25_000, 20_000, 15_000, 12_000, 9_000, 6_000, 3_000)
@@ -123,25 +123,15 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
 @pytest.fixture
 def visit(browser: Browser, lane: Lane) -> Iterator[Callable[..., Page]]:
     """Opens the page, and waits until it is live; what its policy forbids, or breaks, fails the test."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def open_page(tab: str = "lane", viewport: dict[str, int] = DESKTOP, **options: object) -> Page:
-        context = browser.new_context(viewport=viewport, **({"locale": "en-GB"} | options))  # type: ignore[arg-type]
-        context.set_default_timeout(30_000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.goto(f"{lane.url}#{tab}")
-        expect(page.locator("body[data-stream=open]")).to_be_attached()
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
     # While the appliance starts again its page is away for a moment, as it says.
-    assert [each for each in complaints if "ERR_CONNECTION" not in each and "ERR_INCOMPLETE" not in each] == []
+    with visiting(browser, meant="ERR_CONNECTION|ERR_INCOMPLETE") as open_page:
+
+        def open_tab(tab: str = "lane", viewport: dict[str, int] = DESKTOP, **options: object) -> Page:
+            page = open_page(f"{lane.url}#{tab}", viewport=viewport, **options)
+            expect(page.locator("body[data-stream=open]")).to_be_attached()
+            return page
+
+        yield open_tab
 
 
 def shoot(page: Page, name: str, tmp_path: Path) -> None:

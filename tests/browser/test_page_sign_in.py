@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from edge.config import users
 from edge.ledger.reader import Reader
 from edge.web.guard import passwords
+from tests.browser.visits import visiting
 from tests.certs import issue
 
 pytestmark = pytest.mark.browser
@@ -88,28 +89,9 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
 @pytest.fixture
 def visit(browser: Browser, lane: Lane) -> Iterator[Callable[..., Page]]:
     """Opens the page as somebody new; what its policy forbids, or breaks, fails the test."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def open_page(**options: object) -> Page:
-        context = browser.new_context(ignore_https_errors=True, **({"locale": "en-GB"} | options))  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(told(said)) if said.type == "error" else None)
-        page.goto(lane.url)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
     # A wrong password and a refused order are told as failed loads, and meant; the browser asks for an icon by itself.
-    assert [each for each in complaints if not re.search(r"status of (401|403)|favicon", each)] == []
-
-
-def told(said: ConsoleMessage) -> str:
-    return f"{said.text} {said.location['url']}"
+    with visiting(browser, meant=r"status of (401|403)|favicon") as open_page:
+        yield lambda **options: open_page(lane.url, ignore_https_errors=True, **options)
 
 
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
