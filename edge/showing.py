@@ -33,6 +33,7 @@ from inference import picture
 log = logging.getLogger("jaitf.page")
 
 HISTORY = 20
+_OF_A_TRIAL: Any = {"phase": True, "sha256": True, "trial_s": True, "told": {"code", "detail"}}
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Showing:
             "software": __version__,
             "contract": CONTRACT_VERSION,
             "config_sha256": self.config.digest,
-            "trial": on_trial.model_dump(mode="json", include={"phase", "sha256", "trial_s"}) if on_trial else None,
+            "trial": on_trial.model_dump(mode="json", include=_OF_A_TRIAL) if on_trial else None,
             "console": {
                 "url": self.config.console.url,
                 "connected": self.courier.connected,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -80,7 +82,9 @@ def _new(name: str, like: Like | None, out: Path | None, available: Mapping[str,
     folder = out or Path(f"jaitf-driver-{name}")
     for path in make(name, like, folder, frozenset(available)):
         output.json_line({"file": str(path)}) if json else output.line(str(path))
-    output.note(f"now: cd {folder} && pytest -x     the tests say what to write, one step after the other")
+    python, needs = shlex.quote(sys.executable), "pytest" if like is Like.MODBUS_PROFILE else "-e '.[test]'"
+    output.note(f"now: cd {shlex.quote(str(folder))} && {python} -m pip install {needs}")
+    output.note(f"then: {python} -m pytest -x     the tests say what to write, one step after the other")
 
 
 def _list(available: Mapping[str, DriverInfo], json: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from drivers.clock import Clock
 from drivers.contract import DeviceState
-from drivers.errors import ConfigError
+from drivers.errors import ConfigError, LinkBusy
 from edge import trial
 from edge.commands.desk import Answer, Call, Desk, Handler
 from edge.config.model import Config, DeviceConfig
@@ -53,7 +53,8 @@ class Configuration:
         if found.config is None:
             return Answer("failed", "invalid", f"{len(found.problems)} problems; nothing was changed", about)
         probes = [device for device in self._changed(found.config) if device.enabled][:MAX_PROBES]
-        results = await asyncio.gather(*(asyncio.to_thread(_probe, device) for device in probes))
+        held = {device.name for device in self.config.devices if device.enabled}
+        results = await asyncio.gather(*(asyncio.to_thread(_probe, device, device.name in held) for device in probes))
         about |= {"sha256": found.config.digest, "probes": dict(zip([d.name for d in probes], results, strict=True))}
         return Answer("done", "staged", "nothing is changed before config.commit", about)
 
@@ -159,6 +160,9 @@ class Configuration:
         return missing if self.courier.connected else ["the console", *missing]
 
 
+OWN_PORT = "if this appliance itself holds it, nothing is wrong: how the change does is seen when it is on trial"
+
+
 def _as_configured(device: DeviceConfig) -> dict[str, Any]:
     return {
         **device.model_dump(exclude={"file", "settings", "model"}),
@@ -167,6 +171,7 @@ def _as_configured(device: DeviceConfig) -> dict[str, Any]:
     }
 
 
-def _probe(device: DeviceConfig) -> dict[str, Any]:
+def _probe(device: DeviceConfig, runs: bool) -> dict[str, Any]:
     found: Probed = probe(device.driver, device.settings, PROBE_S)
-    return {"ok": found.report.ok, "layer": found.layer, "steps": list(found.report.steps), "mend": found.mend}
+    mend = OWN_PORT if runs and found.report.code == LinkBusy.code else found.mend
+    return {"ok": found.report.ok, "layer": found.layer, "steps": list(found.report.steps), "mend": mend}

@@ -287,6 +287,39 @@ def test_a_configuration_is_checked_and_put_on_trial(lane: Lane, visit: Callable
     shoot(page, "config", tmp_path)
 
 
+def test_what_cannot_be_is_not_taken_by_a_form(visit: Callable[..., Page]) -> None:
+    page = visit("config")
+    expect(page.locator("#file option").first).to_be_attached()
+    for name in ("../../etc/passwd", "Étiquette 1", "a" * 80):
+        page.get_by_role("button", name="New device").click()
+        page.locator("dialog input").fill(name)
+        page.locator("dialog button.main").click()
+        if len(name) < 63:
+            expect(page.locator("dialog input:invalid")).to_be_visible()
+            page.locator("dialog").get_by_role("button", name="Close").click()
+    expect(page.locator("#file option", has_text="passwd")).to_have_count(0)
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#checked [data-status=failed]")).to_be_visible()
+    page.locator("#trial-s").fill("-1")
+    assert not page.evaluate("document.getElementById('trial-s').reportValidity()")
+    page.locator("#trial-s").fill("")
+    assert not page.evaluate("document.getElementById('trial-s').reportValidity()")
+
+
+def test_a_trial_that_was_taken_back_is_told_whoever_comes_later(visit: Callable[..., Page]) -> None:
+    page = visit("config")
+    expect(page.locator("#file option").first).to_be_attached()
+    state = page.evaluate("import('/static/live.js').then(module => module.live.state)")
+    told = {"code": "rolled-back", "detail": "not back within 20 s: tags-1"}
+    state["trial"] = {"phase": "ended", "sha256": "ab" * 32, "trial_s": 20, "told": told}
+    body = f"event: state\ndata: {json.dumps(state)}\n\n"
+    page.route("**/events", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    page.reload()
+    expect(page.locator("#checked [data-past]")).to_have_text(
+        "The configuration before is in force again: not back within 20 s: tags-1"
+    )
+
+
 def test_drift_and_detection_trials_are_drawn(visit: Callable[..., Page], tmp_path: Path) -> None:
     """What takes a lane days is told to the page here: a scanner that drifted, forty trials with three misses."""
     page = visit("model")

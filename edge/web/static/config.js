@@ -10,7 +10,7 @@ let files = {}; // as they are in force
 let edited = {}; // what was changed here; null: removed
 let staged = null; // the SHA-256 of what the appliance has checked
 let marks = {}; // by file: lines with a problem
-let waitingFor = sessionStorage.getItem("transaction");
+let waitingFor = sessionStorage.getItem("transaction"), pastTold = null;
 
 const names = () => [...new Set([...Object.keys(files), ...Object.keys(edited)])].filter((name) => edited[name] !== null).sort((a, b) => (a !== "edge.toml") - (b !== "edge.toml") || a.localeCompare(b));
 const current = () => edited[$("file").value] ?? files[$("file").value] ?? "";
@@ -146,7 +146,15 @@ $("rollback").addEventListener("click", async () => { const reply = await ask(t(
 $("new-file").addEventListener("click", add);
 $("drop-file").addEventListener("click", () => { const name = $("file").value; if (name in files) change(name, null); else delete edited[name]; draw("edge.toml"); });
 on("open", ended);
+// Whoever signed in anew, or at another machine, is told too how the last trial ended where it was taken back.
+function past(trial) {
+  if (waitingFor || trial?.phase !== "ended" || trial.told.code !== "rolled-back" || pastTold === trial.sha256) return;
+  pastTold = trial.sha256;
+  if (!$("checked").childElementCount) put($("checked"), h("p", { class: "note", "data-past": trial.told.code }, t("trial.rolled-back"), ` ${trial.told.detail}`));
+}
+
 on("state", (state) => {
+  past(state.trial);
   $("trial").hidden = state.trial?.phase !== "running";
   $("trial").textContent = t("trial.running");
   ended();

@@ -10,7 +10,8 @@ def test_a_new_driver_is_begun(cli, tmp_path, monkeypatch):
     ran = cli("drivers", "new", "hall-gate", "--like", "serial-lines")
     assert ran.status == 0
     assert "jaitf-driver-hall-gate/hall_gate/codec.py" in ran.out.splitlines()
-    assert "cd jaitf-driver-hall-gate && pytest -x" in ran.err
+    assert "cd jaitf-driver-hall-gate && " in ran.err and "-m pip install -e '.[test]'" in ran.err
+    assert "-m pytest -x" in ran.err
     assert (tmp_path / "jaitf-driver-hall-gate" / "hall_gate" / "driver.py").exists()
     ran = cli("drivers", "new", "hall-gate", "--like", "pictures", "--out", "there", "--json")
     assert all((tmp_path / json.loads(line)["file"]).exists() for line in ran.out.splitlines())
