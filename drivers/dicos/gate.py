@@ -68,7 +68,7 @@ class Limits:
 
 
 class Gate:
-    """One connection, as pynetdicom's `AssociationSocket` uses a socket."""
+    """One connection, as pynetdicom's `AssociationSocket` uses a socket; whoever gives it patience wakes it too."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class Gate:
     ) -> None:
         self.address = address
         self.dialect = Dialect()
+        self.patience_s = 0.0
         self._sock = sock
         self._tls = tls
         self._limits = limits
@@ -96,16 +97,16 @@ class Gate:
     def fileno(self) -> int:
         """Return a descriptor for `select`: readable where bytes are here already, else the socket's.
 
-        pynetdicom selects without patience, a thousand times a second. So the patience is here: until bytes come, or
-        until it is woken because there is something to send, TICK_S at most.
+        pynetdicom selects without patience, a thousand times a second. So the patience is here, `patience_s` of it:
+        until bytes come, or until it is woken because there is something to send.
         """
         if self._ahead or _deciphered(self._sock):
             return _READABLE
-        if not self._ended:
+        if self.patience_s and not self._ended:
             waiting = select.poll()
             waiting.register(self._sock, select.POLLIN)
             waiting.register(self._bell, select.POLLIN)
-            waiting.poll(TICK_S * 1000)
+            waiting.poll(self.patience_s * 1000)
             with self._lock, contextlib.suppress(BlockingIOError):
                 if not self._ended:
                     os.eventfd_read(self._bell)

@@ -17,7 +17,8 @@ from pynetdicom.association import Association
 from pynetdicom.transport import RequestHandler
 
 LOOK_S = 0.1
-"""How long an association waits at most before it looks at its timers, and whether it is to end."""
+PATIENCE_S = 0.25
+"""How long an association's two threads wait at most before they look at their timers, and whether to end."""
 
 
 class Ringing(Queue[Any]):
@@ -54,6 +55,7 @@ class Handler(RequestHandler):  # type: ignore[misc]  # pynetdicom ships no type
 
     def _create_association(self) -> Association:
         association, news = super()._create_association(), threading.Event()
+        self.request.patience_s = PATIENCE_S
         association.dul.to_provider_queue = Ringing(self.request.wake)
         association.dul.to_user_queue = Ringing(news.set)
         association.dimse.msg_queue = Waited(news)

@@ -208,9 +208,9 @@ def test_closing_ends_whatever_waits(ends: Ends) -> None:
     assert not reader.is_alive()
 
 
-def looking(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
+def looking(ends: Ends) -> threading.Thread:
     """Somebody who asks whether bytes are there, with more patience than the test has."""
-    monkeypatch.setattr(module, "TICK_S", 600.0)
+    ends.gate.patience_s = 600.0
     thread = threading.Thread(target=lambda: ends.gate.fileno(), daemon=True)
     thread.start()
     return thread
@@ -226,10 +226,8 @@ def looking(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
     ],
     ids=["bytes", "the end", "something to send", "closed here"],
 )
-def test_whoever_looks_for_bytes_waits_until_something_happens(
-    ends: Ends, happens: Callable[[Ends], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thread = looking(ends, monkeypatch)
+def test_whoever_looks_for_bytes_waits_until_something_happens(ends: Ends, happens: Callable[[Ends], None]) -> None:
+    thread = looking(ends)
     happens(ends)
     thread.join(60)
     assert not thread.is_alive()
