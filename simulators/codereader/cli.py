@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import sys
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +12,7 @@ import typer
 from simulators.codereader.model import Desk
 from simulators.codereader.wire import Keyboard, said, stroke, typed
 from simulators.line import Line
+from simulators.serving import Place, over, run, say, stopped
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -42,32 +39,23 @@ def codereader(
     wanted = tuple(kinds.split(","))
     if not set(wanted) <= set(_KINDS):
         raise typer.BadParameter(f"--kinds: {kinds!r}; there are {', '.join(_KINDS)}")
-    host, separator, port = listen.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    place = Place.of(listen, pty)
     desk = Desk(seed, wanted, forged_every, date.today())
 
     async def serve() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = stopped()
         line, keyboard = Line(pty), Keyboard(hid) if hid else None
         if keyboard:
             keyboard.plug_in()
             url = f"hid://{hid}"
         else:
-            bound = await line.listen(host.strip("[]") or "127.0.0.1", int(port))
-            url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
-        told = {"listening": url, "simulated": True}
-        sys.stdout.write((json.dumps(told) if as_json else f"simulated code reader on {url}") + "\n")
-        sys.stdout.flush()
+            url = place.url(await line.listen(place.host, place.port))
+        say(f"simulated code reader on {url}", as_json, listening=url, simulated=True)
         tasks = [asyncio.create_task(_read_codes(desk, every_s, aim, line, keyboard))]
         if keyboard and button_s:
             tasks.append(asyncio.create_task(_press(button_s, keyboard)))
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds or None):
-                    await stop.wait()
+            await over(stop, seconds)
         finally:
             for task in tasks:
                 task.cancel()
@@ -75,11 +63,7 @@ def codereader(
             if keyboard:
                 keyboard.pull_out()
 
-    try:
-        asyncio.run(serve())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim codereader: {error}\n")
-        raise typer.Exit(1) from error
+    run("codereader", serve())
 
 
 async def _read_codes(desk: Desk, every_s: float, aim: bool, line: Line, keyboard: Keyboard | None) -> None:

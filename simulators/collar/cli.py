@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +11,7 @@ import typer
 
 from simulators.collar.model import Walk, sentences
 from simulators.line import Line
+from simulators.serving import Place, over, run, say, stopped
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -62,30 +59,17 @@ def collar(
     as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
 ) -> None:
     """Simulate a dog's collar with a satellite receiver: NMEA 0183, RMC and GGA."""
-    host, separator, port = listen.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    place = Place.of(listen, pty)
     walk = Walk(latitude, longitude, dark_every_s=dark_every_s)
 
     async def serve() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = stopped()
         device = Collar(walk, every_s, pty, baud)
-        bound = await device.listen(host.strip("[]") or "127.0.0.1", int(port))
-        url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
-        told = {"listening": url, "simulated": True}
-        sys.stdout.write((json.dumps(told) if as_json else f"simulated collar on {url}") + "\n")
-        sys.stdout.flush()
+        url = place.url(await device.listen(place.host, place.port))
+        say(f"simulated collar on {url}", as_json, listening=url, simulated=True)
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds or None):
-                    await stop.wait()
+            await over(stop, seconds)
         finally:
             await device.close()
 
-    try:
-        asyncio.run(serve())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim collar: {error}\n")
-        raise typer.Exit(1) from error
+    run("collar", serve())

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any, Protocol
 
 import typer
+
+from simulators.serving import Place, over, run, say, stopped
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -129,14 +127,12 @@ KINDS: dict[str, Callable[[int, Options], Any]] = {
 def _parsed(text: str, seed: int) -> tuple[str, str, int, Served]:
     kind, *rest = text.split() or [""]
     address, options = (rest or [""])[0], rest[1:]
-    host, separator, port = address.rpartition(":")
     if kind not in KINDS:
         raise typer.BadParameter(f"there is no device {kind!r}; there are {', '.join(KINDS)}")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise typer.BadParameter(f"{address!r} is not HOST:PORT")
+    place = Place.of(address)
     try:
         said = {name: float(value) for name, value in (option.split("=", 1) for option in options)}
-        return kind, host.strip("[]") or "127.0.0.1", int(port), KINDS[kind](seed, said)
+        return kind, place.host, place.port, KINDS[kind](seed, said)
     except (ValueError, TypeError) as error:
         raise typer.BadParameter(f"{text!r}: {error}") from error
 
@@ -150,28 +146,19 @@ def lane(
 ) -> None:
     """Simulate several devices of a lane in one process; the scanner is a program of its own."""
 
-    async def run() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async def all_of_them() -> None:
+        stop = stopped()
         served: list[Served] = []
         try:
             for text in serve:
                 kind, host, port, device = _parsed(text, seed)
                 bound = await device.listen(host, port)
                 served.append(device)
-                said = {"device": kind, "listening": f"tcp://{host}:{bound}", "simulated": True}
-                sys.stdout.write((json.dumps(said) if as_json else f"simulated {kind} on tcp://{host}:{bound}") + "\n")
-                sys.stdout.flush()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds or None):
-                    await stop.wait()
+                url = f"tcp://{host}:{bound}"
+                say(f"simulated {kind} on {url}", as_json, device=kind, listening=url, simulated=True)
+            await over(stop, seconds)
         finally:
             for device in reversed(served):
                 await device.close()
 
-    try:
-        asyncio.run(run())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim lane: {error}\n")
-        raise typer.Exit(1) from error
+    run("lane", all_of_them())

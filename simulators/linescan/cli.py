@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 from typing import Annotated
 
 import typer
+
+from simulators.serving import run, say, stopped
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -46,14 +47,12 @@ def linescan(
     trouble = Trouble(loss, twice, reorder, seed=seed)
 
     async def serve() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = stopped()
         wire: Sender | Server = Sender(host, port, trouble) if to else Server()
         said = {"sending_to": f"udp://{host}:{port}", "simulated": True}
         if isinstance(wire, Server):
             said = {"listening": f"tcp://{host}:{await wire.listen(host, port)}", "simulated": True}
-        _say(said if as_json else f"simulated line detector: {json.dumps(said)}")
+        say(f"simulated line detector: {json.dumps(said)}", as_json, **said)
         playing = asyncio.create_task(play(_told(detector, count, as_json), wire, lines_per_s))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -63,11 +62,7 @@ def linescan(
         if to:
             sys.stderr.write(f"jaitf-sim linescan: {trouble.lost} datagrams lost on purpose\n")
 
-    try:
-        asyncio.run(serve())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim linescan: {error}\n")
-        raise typer.Exit(1) from error
+    run("linescan", serve())
 
 
 def _address(text: str, needs_port: bool) -> tuple[str, int]:
@@ -88,10 +83,6 @@ def _told(detector, count: int, as_json: bool):
         yield line
         for truth in detector.truths[told:]:
             told += 1
-            said = {"bag": truth.number, "lines": truth.last - truth.first + 1, "threats": list(truth.threats)}
-            _say(said if as_json else f"bag {truth.number}: {', '.join(truth.threats) or 'no threat'}")
-
-
-def _say(what: dict[str, object] | str) -> None:
-    sys.stdout.write((what if isinstance(what, str) else json.dumps(what)) + "\n")
-    sys.stdout.flush()
+            words = f"bag {truth.number}: {', '.join(truth.threats) or 'no threat'}"
+            lines = truth.last - truth.first + 1
+            say(words, as_json, bag=truth.number, lines=lines, threats=list(truth.threats))

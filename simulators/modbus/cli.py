@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
-import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Annotated
 import typer
 
 from simulators.modbus.model import PROFILES, Device, Panel
+from simulators.serving import Place, over, run, say, stopped
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -47,9 +46,7 @@ def modbus(
     as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
 ) -> None:
     """Simulate a Modbus device: a counter, a radiation portal, a contact module, a body scanner's contacts, a panel."""
-    host, separator, port = listen.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    place = Place.of(listen)
     if (tls_cert is None) != (tls_key is None) or (tls_ca and not tls_cert) or (tls_cert and pty):
         raise typer.BadParameter("TLS is --tls-cert with --tls-key, and over TCP")
     from simulators.modbus.wire import Faults, Server, server_tls  # here, so that help and mistakes answer at once
@@ -57,12 +54,10 @@ def modbus(
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
     async def serve() -> None:
-        stop = asyncio.Event()
         model, start = _model(profile, counter_hz, every_s), time.monotonic()
         if isinstance(model, Panel):
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: model.trip(time.monotonic() - start))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = stopped()
         faults = Faults(busy_every, hang_every, hang_s, drop_every)
         server = Server(model, unit, faults, time.monotonic)
         if pty:
@@ -70,25 +65,15 @@ def modbus(
             url = f"serial://{pty}?baud=115200"
         else:
             tls = server_tls(tls_cert, tls_key, tls_ca) if tls_cert and tls_key else None
-            bound = await server.listen(host.strip("[]") or "127.0.0.1", int(port), tls)
-            url = f"{'tls' if tls else 'tcp'}://{host or '127.0.0.1'}:{bound}"
-        said = {"listening": url, "unit": unit, "profile": profile.value, "simulated": True}
-        line = json.dumps(said) if as_json else f"simulated device ({profile.value}) on {url}, unit {unit}"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+            url = place.url(await server.listen(place.host, place.port, tls), "tls" if tls else "tcp")
+        words = f"simulated device ({profile.value}) on {url}, unit {unit}"
+        say(words, as_json, listening=url, unit=unit, profile=profile.value, simulated=True)
         try:
-            async with asyncio.timeout(seconds or None):
-                await stop.wait()
-        except TimeoutError:
-            pass
+            await over(stop, seconds)
         finally:
             await server.close()
 
-    try:
-        asyncio.run(serve())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim modbus: {error}\n")
-        raise typer.Exit(1) from error
+    run("modbus", serve())
 
 
 def _model(profile: Profile, counter_hz: float, every_s: float):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from simulators.serving import Place, over, run, say, stopped
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -32,9 +31,7 @@ def rpm(
     as_json: Annotated[bool, typer.Option("--json", help="where it listens, and each passage, as JSON lines")] = False,
 ) -> None:
     """Simulate a radiation portal of the VM-250 family: traffic passes, some of it radiates."""
-    host, separator, port = listen.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    place = Place.of(listen, pty)
     from simulators.rpm.model import Portal, Traffic  # here, so that help and mistakes answer at once
     from simulators.rpm.wire import Wire
 
@@ -42,27 +39,17 @@ def rpm(
     wire = Wire(pty, speed, noise)
 
     async def serve() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        bound = await wire.listen(host.strip("[]") or "127.0.0.1", int(port))
-        url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
-        _say({"listening": url, "simulated": True} if as_json else f"simulated radiation portal listening on {url}")
+        stop = stopped()
+        url = place.url(await wire.listen(place.host, place.port))
+        say(f"simulated radiation portal listening on {url}", as_json, listening=url, simulated=True)
         playing = asyncio.create_task(wire.play(_told(portal, as_json)))
         try:
-            async with asyncio.timeout(seconds or None):
-                await stop.wait()
-        except TimeoutError:
-            pass
+            await over(stop, seconds)
         finally:
             playing.cancel()
             await wire.close()
 
-    try:
-        asyncio.run(serve())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim rpm: {error}\n")
-        raise typer.Exit(1) from error
+    run("rpm", serve())
 
 
 def _told(portal, as_json: bool):
@@ -73,10 +60,5 @@ def _told(portal, as_json: bool):
         for truth in portal.truths[told:]:
             told += 1
             alarms = [name for name in ("gamma", "neutron") if getattr(truth, f"{name}_alarm")]
-            said = {"passage": truth.number, "alarms": alarms}
-            _say(said if as_json else f"passage {truth.number}: {', '.join(alarms) or 'no alarm'}")
-
-
-def _say(what: dict[str, object] | str) -> None:
-    sys.stdout.write((what if isinstance(what, str) else json.dumps(what)) + "\n")
-    sys.stdout.flush()
+            words = f"passage {truth.number}: {', '.join(alarms) or 'no alarm'}"
+            say(words, as_json, passage=truth.number, alarms=alarms)

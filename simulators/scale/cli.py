@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import sys
 import time
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +13,7 @@ import typer
 from simulators.line import Line
 from simulators.scale.model import Platform
 from simulators.scale.wire import nci, sics, toledo
+from simulators.serving import Place, over, run, say, stopped
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -90,30 +87,18 @@ def scale(
     as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
 ) -> None:
     """Simulate a scale: parcels come, rest and go."""
-    host, separator, port = listen.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    place = Place.of(listen, pty)
     platform = Platform(seed, parcel_s, parcel_s / 10, around_kg, heavy_every)
 
     async def serve() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = stopped()
         device = Scale(protocol, platform, pty)
-        bound = await device.listen(host.strip("[]") or "127.0.0.1", int(port))
-        url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
-        told = {"listening": url, "protocol": protocol.value, "simulated": True}
-        sys.stdout.write((json.dumps(told) if as_json else f"simulated scale ({protocol.value}) on {url}") + "\n")
-        sys.stdout.flush()
+        url = place.url(await device.listen(place.host, place.port))
+        words = f"simulated scale ({protocol.value}) on {url}"
+        say(words, as_json, listening=url, protocol=protocol.value, simulated=True)
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds or None):
-                    await stop.wait()
+            await over(stop, seconds)
         finally:
             await device.close()
 
-    try:
-        asyncio.run(serve())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim scale: {error}\n")
-        raise typer.Exit(1) from error
+    run("scale", serve())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import signal
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from simulators.serving import Place, over, run, say, stopped
 from simulators.tagreader.model import Gate
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -44,37 +41,23 @@ def tagreader(
     as_json: Annotated[bool, typer.Option("--json", help="say where it listens as JSON on standard output")] = False,
 ) -> None:
     """Simulate a tag reader: bags pass, a canine team stands beside, its handler presses the button (LLRP only)."""
-    host, separator, port = listen.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise typer.BadParameter(f"{listen!r} is not HOST:PORT")
+    place = Place.of(listen, pty)
     if pty and protocol is Protocol.LLRP:
         raise typer.BadParameter("LLRP goes over TCP: --pty is for serial modules")
     gate = Gate(seed=seed, bag_s=bag_s, view_s=bag_s / 2, missed=missed, button_s=button_s, team=team)
 
     async def serve() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = stopped()
         server = _server(protocol, gate, pty, baud)
-        bound = await server.listen(host.strip("[]") or "127.0.0.1", int(port))
-        url = f"serial://{pty}" if pty else f"tcp://{host or '127.0.0.1'}:{bound}"
-        said = {"listening": url, "protocol": protocol.value, "simulated": True}
-        line = json.dumps(said) if as_json else f"simulated reader ({protocol.value}) listening on {url}"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        url = place.url(await server.listen(place.host, place.port))
+        words = f"simulated reader ({protocol.value}) listening on {url}"
+        say(words, as_json, listening=url, protocol=protocol.value, simulated=True)
         try:
-            async with asyncio.timeout(seconds or None):
-                await stop.wait()
-        except TimeoutError:
-            pass
+            await over(stop, seconds)
         finally:
             await server.close()
 
-    try:
-        asyncio.run(serve())
-    except OSError as error:
-        sys.stderr.write(f"jaitf-sim tagreader: {error}\n")
-        raise typer.Exit(1) from error
+    run("tagreader", serve())
 
 
 def _server(protocol: Protocol, gate: Gate, pty: Path | None, baud: int):
