@@ -331,7 +331,7 @@ class Doubt:
 class Settings(BaseModel):
     """A driver's `[settings]`; unknown keys are errors, every key has a description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def outputs(self) -> frozenset[str]:
         """Return the names of the outputs (lamp, buzzer, contact) that a signal may drive; most devices have none."""

@@ -14,7 +14,7 @@ ALWAYS = "always"
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _at(value: Any) -> Any:

@@ -18,7 +18,7 @@ Name = Annotated[str, Field(pattern=NAME, max_length=63)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Appliance(_Section):
@@ -124,7 +124,9 @@ class Storage(_Section):
     """How much is kept, and for how long."""
 
     quota_bytes: int = Field(default=20_000_000_000, ge=50_000_000, description="most bytes under data_dir")
-    keep_days: float = Field(default=30, gt=0, description="received and unconfirmed evidence is purged after this")
+    keep_days: float = Field(
+        default=30, gt=0, le=36_500, description="received and unconfirmed evidence is purged after this"
+    )
 
 
 class Web(_Section):

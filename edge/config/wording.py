@@ -57,6 +57,7 @@ LIMITS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda limit: f"at most {limit['max_length']} characters long",
     "too_short": lambda limit: f"at least {limit['min_length']} of them",
     "too_long": lambda limit: f"at most {limit['max_length']} of them",
+    "finite_number": lambda _: "a finite number",
 }
 """pydantic's errors of a value outside its limits, in words."""
 

@@ -141,6 +141,23 @@ def test_the_console(folder, console, expected):
     assert "hunter2" not in found[0] and "secret@" not in found[0]
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("[storage]\nkeep_days = inf", "storage.keep_days: must be a finite number, not inf"),
+        ("[storage]\nkeep_days = 1e300", "storage.keep_days: must be at most 36500"),
+        ("[lane]\nbelt_mm_s = nan", "lane.belt_mm_s: must be a finite number, not nan"),
+        (
+            '[web]\nlisten = "127.0.0.1:8088\n',
+            "web.listen: not TOML: the line ends within quotes: is a closing one missing?",
+        ),
+    ],
+)
+def test_what_no_quantity_can_be(folder, more, expected):
+    (first, *_) = said(folder(EDGE + more, xray=SCANNER))
+    assert expected in first
+
+
 @pytest.mark.parametrize("url", ["mqtts://a:8883", "mqtt://localhost:1", "mqtt://[::1]:1883", "mqtt://127.3.2.1:9"])
 def test_a_console_that_is_fine(folder, url):
     assert examine(folder(EDGE.replace("mqtt://127.0.0.1:1883", url), xray=SCANNER)).problems == ()
