@@ -12,13 +12,13 @@ import pydicom
 import pytest
 
 from drivers.contract import Category, DeviceState, Outcome, Scan, Verdict, VerdictThreat
-from drivers.dicos import outbox
+from drivers.dicos import outbox, scu
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
 from simulators.certificates import Authority
 from simulators.dicosfiles import made
 from tests import sdicos
-from tests.core import until
+from tests.core import DEADLINE_S, until
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 from tests.protocol.test_dicos_dialect import Listening
@@ -43,6 +43,12 @@ def judged(scan: Scan) -> Verdict:
         bag_tag="0220123456",
         type="BAGGAGE",
     )
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workstation that shares a busy machine with us takes its time to answer a call."""
+    monkeypatch.setattr(scu, "CONNECT_S", DEADLINE_S)
 
 
 @contextlib.contextmanager
@@ -184,7 +190,7 @@ async def test_tls_both_ways(tmp_path: Path) -> None:
             assert "(Success)" in out, out
             await until(lambda: received(inbox))
             assert len(here.core.scans) == 1
-            report = await here.driver.probe(10)
+            report = await here.driver.probe(60)
             assert report.ok and "it answers C-ECHO" in report.steps
 
 
