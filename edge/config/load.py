@@ -172,7 +172,7 @@ def _broken(path: Path, text: str, message: str) -> Problem:
     row = int(place[1]) if place and place[1] else max(len(text.rstrip("\n").split("\n")), 1)
     column = f", column {place[2]}" if place and place[2] else ""
     said = message[: place.start()] if place else message
-    if "illegal character '\\n'" in said or "illegal character '\\r'" in said:
+    if re.match(r"Illegal character '\\[nr]'", said):
         said, column = "the line ends within quotes: is a closing one missing?", ""
     key = re.match(r"\s*([A-Za-z0-9_.-]+)\s*=", rows[row - 1])
     section = next((h[1] for r in reversed(rows[:row]) if (h := re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]", r))), None)
