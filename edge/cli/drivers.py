@@ -119,6 +119,11 @@ def _check(info: DriverInfo, json: bool) -> None:
         held.append(result)
         if json:
             output.json_line(_trial(result))
+        if result.reason.startswith(f"raised {NotImplementedError.__name__}"):
+            output.note(
+                f"{info.name} is not wholly written: its tests say what comes next; the other trials are not held"
+            )
+            break
     reached = grading.grade(held)
     if json:
         output.json_line({"driver": info.name, "grade": reached, "trials": total, "faults": _faults(held)})

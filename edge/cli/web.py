@@ -124,6 +124,10 @@ def _new(name: str, file: Path | None) -> str:
     from edge.web.guard import passwords
 
     if file is None:
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "there is no terminal to ask on: give the password with --password-file FILE, '-' for stdin"
+            )
         asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
         return passwords.hashed(asked, name)
     try:

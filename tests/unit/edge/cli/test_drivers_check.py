@@ -71,6 +71,17 @@ def test_what_a_driver_raises_of_its_own_is_told_as_its_fault(cli, short, monkey
     assert ran.out.endswith("llrp: no grade, 0 of 3 trials stood\n")
 
 
+def test_a_driver_that_is_not_written_yet_is_not_waited_for_in_every_trial(cli, short, monkeypatch):
+    async def unwritten(*_):
+        raise NotImplementedError("Step 5: write simulator.said")
+
+    monkeypatch.setattr(grading, "hold", unwritten)
+    ran = cli("drivers", "check", "llrp")
+    assert ran.status == 1
+    assert ran.out.count("Step 5: write simulator.said") == 1
+    assert "is not wholly written" in ran.err
+
+
 def test_no_case_is_no_grade(cli, point):
     point("NONE")
     ran = cli("drivers", "check", "llrp")

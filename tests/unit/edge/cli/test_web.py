@@ -53,6 +53,9 @@ def test_a_password_is_asked_for_twice_and_not_shown(cli, config, monkeypatch):
     typed = iter([PASSWORD, "something else", PASSWORD, PASSWORD])
     monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
     monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: next(typed))
+    without = cli("web", "adduser", "ama", "--role", "technician", "--config", config)
+    assert (without.status, "--password-file" in without.err) == (2, True)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     ran = cli("web", "adduser", "ama", "--role", "technician", "--config", config)
     assert ran.status == 0
     assert PASSWORD not in ran.out + ran.err
