@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,9 +14,9 @@ from drivers.nmea.driver import NmeaDriver
 from drivers.nmea.settings import NmeaSettings
 from simulators.collar.model import Spot, sentences
 from tests.fakeport import FakePort, running
+from tests.simulated import simulated
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 60.0
 
 
 def test_what_pynmeagps_writes_is_read_as_it_means_it():
@@ -50,19 +47,11 @@ def test_what_the_simulated_collar_says_pynmeagps_reads():
 
 async def test_the_simulator_in_a_process_of_its_own_is_read_killed_and_read_again(tmp_path: Path):
     path, port = tmp_path / "collar", FakePort(state_dir=tmp_path)
-    command = [sys.executable, "-m", "simulators.cli", "collar", "--json", "--every-s", "0.1", "--pty", str(path)]
-    settings = NmeaSettings.model_validate({"url": f"serial://{path}", "report_s": 0.05, "silence_s": 1})
+    settings = NmeaSettings.model_validate({"url": f"serial://{path}", "report_s": 0.05, "silence_s": 20})
     async with running(NmeaDriver(settings), port):
         for _ in range(2):
             seen = len(port.readings)
-            process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-            try:
-                assert process.stdout
-                async with asyncio.timeout(DEADLINE_S):
-                    assert json.loads(await process.stdout.readline())["simulated"] is True
+            async with simulated("collar", "--every-s", "0.1", "--pty", str(path)) as process:
                 await port.until(lambda seen=seen: any(reading.values["fix"] for reading in port.readings[seen:]))
-            finally:
                 process.kill()
-                async with asyncio.timeout(DEADLINE_S):
-                    await process.wait()
             await port.until(lambda: port.last and port.last.state is DeviceState.DOWN)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +12,10 @@ from drivers.errors import LinkError
 from drivers.rpm_ascii.driver import RpmAsciiDriver
 from drivers.rpm_ascii.settings import RpmAsciiSettings
 from tests.fakeport import FakePort, running
+from tests.simulated import simulated
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 60.0
-
-
-@asynccontextmanager
-async def simulated(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    command = [sys.executable, "-m", "simulators.cli", "rpm", "--json", "--every-s", "5", "--speed", "40", *options]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            said = json.loads(await process.stdout.readline())
-        assert said["simulated"] is True
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        async with asyncio.timeout(DEADLINE_S):
-            await process.wait()
+SIMULATED = ("rpm", "--every-s", "5", "--speed", "40")
 
 
 async def test_a_portal_is_heard_killed_and_heard_again(tmp_path: Path):
@@ -46,15 +25,15 @@ async def test_a_portal_is_heard_killed_and_heard_again(tmp_path: Path):
     def passed(since: int) -> list[dict[str, Any]]:
         return [each for reading in port.readings[since:] for each in reading.values.get("occupancies", ())]
 
-    driver = RpmAsciiDriver(RpmAsciiSettings.model_validate({"url": f"serial://{path}", "silence_s": 2}))
+    driver = RpmAsciiDriver(RpmAsciiSettings.model_validate({"url": f"serial://{path}", "silence_s": 20}))
     async with running(driver, port):
-        async with simulated("--pty", str(path), "--gamma", "1", "--neutron", "0") as process:
+        async with simulated(*SIMULATED, "--pty", str(path), "--gamma", "1", "--neutron", "0") as process:
             await port.until(lambda: sum(not each["cut"] for each in passed(0)) >= 3)
             assert port.last and port.last.state is DeviceState.UP
             process.kill()
             await port.until(lambda: port.errors and isinstance(port.errors[-1], LinkError))
         seen = len(port.readings)
-        async with simulated("--pty", str(path), "--gamma", "0", "--neutron", "0", "--seed", "2"):
+        async with simulated(*SIMULATED, "--pty", str(path), "--gamma", "0", "--neutron", "0", "--seed", "2"):
             await port.until(lambda: sum(not each["cut"] for each in passed(seen)) >= 3)
     assert any(each["gamma_alarm"] for each in passed(0)[:3])
     assert not any(each["gamma_alarm"] for each in passed(seen))

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -17,45 +12,29 @@ from drivers.uhf_serial.driver import UhfSerialDriver
 from drivers.uhf_serial.settings import UhfSerialSettings
 from simulators.tagreader.model import TEAM
 from tests.fakeport import FakePort, running
+from tests.simulated import simulated
 
 pytestmark = pytest.mark.protocol
-DEADLINE_S = 60.0
-
-
-@asynccontextmanager
-async def simulated(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    command = [sys.executable, "-m", "simulators.cli", "tagreader", "--json", "--missed", "0", *options]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            said = json.loads(await process.stdout.readline())
-        assert said["simulated"] is True
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        async with asyncio.timeout(DEADLINE_S):
-            await process.wait()
+SIMULATED = ("tagreader", "--missed", "0")
 
 
 @pytest.mark.parametrize("protocol", ["m100", "reader18"])
 async def test_a_module_is_read_killed_and_read_again(tmp_path: Path, protocol: str):
     path = tmp_path / "reader"
     port = FakePort(state_dir=tmp_path)
-    settings = {"url": f"serial://{path}", "protocol": protocol, "poll_ms": 20, "report_ms": 50, "timeout_ms": 200}
+    settings = {"url": f"serial://{path}", "protocol": protocol, "poll_ms": 20, "report_ms": 50, "timeout_ms": 2000}
     wanted = {epc.hex().upper() for epc in TEAM}
 
     def team_since(count: int) -> bool:
         return wanted <= {tag["epc"] for reading in port.readings[count:] for tag in reading.values["tags"]}
 
     async with running(UhfSerialDriver(UhfSerialSettings.model_validate(settings)), port):
-        async with simulated("--protocol", protocol, "--pty", str(path)) as process:
+        async with simulated(*SIMULATED, "--protocol", protocol, "--pty", str(path)) as process:
             await port.until(lambda: team_since(0))
             assert port.last and port.last.state is DeviceState.UP
             process.kill()
             await port.until(lambda: port.errors and isinstance(port.errors[-1], LinkError))
         seen = len(port.readings)
-        async with simulated("--protocol", protocol, "--pty", str(path)):
+        async with simulated(*SIMULATED, "--protocol", protocol, "--pty", str(path)):
             await port.until(lambda: team_since(seen))
     assert not any(reading.findings for reading in port.readings)
