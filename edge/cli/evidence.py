@@ -26,10 +26,10 @@ def export(
 ) -> None:
     """Write the evidence package of a hit; works beside a running appliance."""
     from drivers.clock import SystemClock
-    from edge.config.load import find, load
+    from edge.config.load import data_dir_of, find
     from edge.evidence import export as export_package
 
-    manifest = export_package(load(find(config)).appliance.data_dir, hit_id, out, SystemClock())
+    manifest = export_package(data_dir_of(find(config)), hit_id, out, SystemClock())
     if json:
         output.json_line(manifest)
     else:
@@ -53,11 +53,11 @@ def verify(
     if file is not None:
         findings = verify_package(file, key)
     else:
-        from edge.config.load import find, load
+        from edge.config.load import data_dir_of, find
         from edge.evidence.agree import disagreements
         from edge.evidence.rows import bad_signatures, broken_links, changed_files, unburied, wrong_acts
 
-        data_dir = load(find(config)).appliance.data_dir
+        data_dir = data_dir_of(find(config))
         findings = [Finding(False, problem) for problem in broken_links(data_dir)]
         findings = findings or [Finding(True, "the ledger's chain is whole")]
         apart = [Finding(False, problem) for problem in disagreements(data_dir)]
@@ -90,13 +90,13 @@ def dataset(
     Only alarms are in it: it says how often they are right, not what is missed. Who made it is logged.
     """
     from drivers.clock import SystemClock
-    from edge.config.load import find, load
+    from edge.config.load import data_dir_of, find
     from edge.evidence.dataset import make
 
     start = since.replace(tzinfo=UTC) if since else datetime(1970, 1, 1, tzinfo=UTC)
     end = until.replace(tzinfo=UTC) + timedelta(days=1) if until else datetime(9999, 1, 1, tzinfo=UTC)
     first, last = (min(int(at.timestamp()) * 1_000_000_000, 2**63 - 1) for at in (start, end))
-    made = make(load(find(config)).appliance.data_dir, out, first, last, SystemClock())
+    made = make(data_dir_of(find(config)), out, first, last, SystemClock())
     if json:
         output.json_line({"threats": made.threats, "benign": made.benign, "left_out": made.left_out})
         return

@@ -30,10 +30,10 @@ def hits(
     json: output.JsonOption = False,
 ) -> None:
     """List the hits in the ledger, oldest first; works beside a running appliance."""
-    from edge.config.load import find, load
+    from edge.config.load import data_dir_of, find
     from edge.ledger.reader import Reader
 
-    reader = Reader(load(find(config)).appliance.data_dir)
+    reader = Reader(data_dir_of(find(config)))
     rows = []
     for row in reader.hits(state.value if state else None):
         event = _event(row.pop("payload"))

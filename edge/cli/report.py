@@ -27,11 +27,11 @@ def report(
     appliance.
     """
     from edge import figures
-    from edge.config.load import find, load
+    from edge.config.load import data_dir_of, find
 
     start = since.replace(tzinfo=UTC) if since else datetime(1970, 1, 1, tzinfo=UTC)
     end = until.replace(tzinfo=UTC) + timedelta(days=1) if until else datetime.now(UTC) + timedelta(seconds=1)
-    data_dir = load(find(config)).appliance.data_dir
+    data_dir = data_dir_of(find(config))
     first, last = (int(at.timestamp()) * 1_000_000_000 for at in (start, end))
     found = figures.report(figures.outcomes(data_dir, first, last), first, last)
     if json:

@@ -67,6 +67,21 @@ def load(folder: Path) -> Config:
     return examination.config
 
 
+def data_dir_of(folder: Path) -> Path:
+    """Return where a configuration keeps its ledger, though another part of it is wrong: evidence is there still.
+
+    Raises ConfigProblems where that cannot be said.
+    """
+    examination = examine(folder)
+    if examination.config is not None:
+        return examination.config.appliance.data_dir
+    edge = examination.draft.edge
+    named = edge.value("appliance", "data_dir") if edge else None
+    if edge is None or not isinstance(named, str) or not (path := resolved(folder.absolute(), named)).is_dir():
+        raise ConfigProblems(examination.errors)
+    return path
+
+
 def examine(folder: Path) -> Examination:
     """Return the configuration in `folder` together with what is wrong or suspicious. Touches no hardware."""
     digest = hashlib.sha256()

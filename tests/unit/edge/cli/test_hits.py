@@ -55,3 +55,11 @@ def test_the_table_says_which_one_is_damaged(cli, config):
     ran = cli("hits", "--config", config)
     assert ran.status == 0
     assert ran.out.count("damaged") == 1
+
+
+def test_a_ledger_is_read_though_a_device_file_is_wrong(cli, config):
+    (config / "devices" / "io-1.toml").write_text('driver = "modbus\n')
+    ran = cli("hits", "--config", config)
+    assert ran.status == 0 and len(ran.out.splitlines()) == 4, ran.err
+    (config / "edge.toml").write_text("[appliance]\n")
+    assert cli("hits", "--config", config).status == 2
