@@ -186,6 +186,6 @@ def _by_flags(
         raise typer.Exit(FAILED)
     where = shlex.quote(str(folder))
     if found := examine(folder).errors:
-        output.note(f"{len(found)} mistakes stand in it still: jaitf-edge check --config {where}")
+        output.note(f"mistakes stand in it still, {len(found)} of them: jaitf-edge check --config {where}")
         raise typer.Exit(FAILED)
     output.note(f"Next: jaitf-edge doctor --config {where}, then: jaitf-edge run --config {where}")

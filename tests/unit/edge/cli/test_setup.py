@@ -101,7 +101,7 @@ def test_a_mistake_in_another_file_is_no_success(cli, tmp_path, broker):
     (tmp_path / "devices" / "io-1.toml").write_text('driver = "modbus\n')
     ran = cli("setup", tmp_path, *broker, "--yes")
     assert ran.status == 1
-    assert "1 mistakes stand in it still: jaitf-edge check --config" in ran.err
+    assert "mistakes stand in it still, 1 of them: jaitf-edge check --config" in ran.err
 
 
 @pytest.mark.parametrize(
