@@ -151,6 +151,7 @@ class Gate:
     def _secure(self, tls: ssl.SSLContext, deadline_s: float) -> None:
         """Shake hands. Raises OSError, SSLError, TimeoutError."""
         self._sock.settimeout(deadline_s)
+        self._sock.getpeername()  # of one that is gone already, ssl would leave a socket behind that nobody closes
         secured = tls.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
         self._sock = secured
         if self._ended:  # closed meanwhile, by its old descriptor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty
@@ -256,3 +257,18 @@ def test_an_association_is_woken_by_each_of_its_queues(monkeypatch: pytest.Monke
     with pytest.raises(Empty):
         messages.get(block=False)
     assert others.get(block=False) == "a release"
+
+
+def test_one_that_is_gone_before_tls_begins_leaves_no_socket_behind() -> None:
+    """A reset in time for the handshake: what ssl had made of the socket by then, nobody would close."""
+    limits = Limits(max_object_bytes=10_000, turn_s=5.0, room=Room(1000), refused=lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        scanner = socket.create_connection(server.getsockname())
+        ours, _ = server.accept()
+        scanner.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+        scanner.close()
+        gate = Gate(ours, "127.0.0.1", limits, lambda _: None, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        assert not gate.greeted(5.0)
+        assert ours.fileno() >= 0, "it is still the gate's to close"
+        gate.close()
+    assert ours.fileno() == -1
