@@ -16,7 +16,7 @@ from simulators.xray import THREATS, make_scene, scan
 GROUPS: dict[str, tuple[str, ...]] = {
     "firearm": ("pistol", "revolver", "long-gun", "gun-part"),
     "blade": ("knife", "folding-knife", "cleaver", "scissors", "other-blade"),
-    "tool": ("hand-tool", "knuckle"),
+    "tool": ("hand-tool", "knuckle", "club"),
     "ammunition": ("ammunition",),
     "mass": ("brick", "explosive", "sheet", "pellets"),
     "goods": ("currency", "ivory", "pharmaceuticals"),
@@ -36,6 +36,7 @@ SHARES = {
     "other-blade": 0.03,
     "hand-tool": 0.12,
     "knuckle": 0.015,
+    "club": 0.03,
     "ammunition": 0.025,
     "brick": 0.03,
     "explosive": 0.03,

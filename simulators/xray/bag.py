@@ -208,7 +208,8 @@ def _contents(rng: Rng, bag: Bag) -> list[str]:
         (HOME, rng.poisson(1.4 * area * crowd)),
     )
     kinds = [str(kind) for table, count in counts for kind in rng.choice(list(table), int(count))]
-    return [*cloth, *kinds, *(["junk"] * int(rng.integers(0, 5)))]
+    works = [str(rng.choice(["laptop", "player"])) for _ in range(int(rng.choice([0, 1, 2], p=[0.8, 0.15, 0.05])))]
+    return [*works, *cloth, *kinds, *(["junk"] * int(rng.integers(0, 5)))]
 
 
 def _placed(rng: Rng, parts: list[Part], room: NDArray[np.float64], any_pose: bool = False) -> list[Part]:

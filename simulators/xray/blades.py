@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from simulators.xray.physics import Material, material
@@ -197,3 +199,30 @@ def knuckle(rng: Rng) -> list[Part]:
         cylinder(27 - 5 * i, length - 6 * i, material("steel"), (3 * i, 0, 0), ALONG_X, bore=24.5 - 5 * i)
         for i in range(3)
     ]
+
+
+def club(rng: Rng) -> list[Part]:
+    """Make a bat, a truncheon or a bar: tubes of light metal, wood, hard rubber or steel."""
+    kind = rng.choice(3, p=[0.6, 0.25, 0.15])
+    if kind == 1:
+        of = material(str(rng.choice(["rubber", "nylon", "wood", "acrylic"])))
+        length, wide = rng.uniform(300, 600), rng.uniform(26, 36)
+        grip = cylinder(wide * 1.15, length * 0.24, material("rubber"), (-length * 0.38, 0, 0), ALONG_X, bore=wide)
+        return [cylinder(wide, length, of, turn=ALONG_X), grip]
+    if kind == 2:
+        length, wide = rng.uniform(250, 600), rng.uniform(12, 34)
+        of = material(str(rng.choice(["steel", "brass", "aluminium"])))
+        return [cylinder(wide, length, of, turn=ALONG_X, bore=wide - rng.uniform(2.5, 10))]
+    length, barrel, neck = rng.uniform(380, 860), rng.uniform(48, 68), rng.uniform(20, 27)
+    of = material(str(rng.choice(["aluminium", "aluminium", "wood", "steel"], p=[0.4, 0.25, 0.25, 0.1])))
+    wall = 0.0 if of.name == "wood" else rng.uniform(1.6, 3.6) * (0.5 if of.name == "steel" else 1.0)
+    parts: list[Part] = [cylinder(neck * 1.75, rng.uniform(10, 22), of, (-length / 2, 0, 0), ALONG_X)]
+    edges = np.linspace(0, 1, 19)
+    for low, high in pairwise(edges):
+        t = (low + high) / 2
+        wide = neck + (barrel - neck) * float(np.clip((t - 0.3) / 0.38, 0, 1)) ** 1.3
+        bore = wide - 2 * wall if wall else 0.0
+        at = ((t - 0.5) * length, 0.0, 0.0)
+        parts.append(cylinder(wide, (high - low) * length, of, at, ALONG_X, bore=bore))
+    cap = material("rubber") if wall else of
+    return [*parts, cylinder(barrel * 0.98, rng.uniform(4, 14), cap, (length / 2, 0, 0), ALONG_X)]

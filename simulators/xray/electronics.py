@@ -88,6 +88,49 @@ def laptop(rng: Rng) -> list[Part]:
     return parts
 
 
+def player(rng: Rng) -> list[Part]:
+    """Make a flat device in sheet metal, or its works: player, console, switch, computer's drawer. It hides much."""
+    width, length = rng.uniform(200, 400), rng.uniform(150, 300)
+    parts: list[Part] = []
+    for z in (-22.0, 22.0)[: int(rng.integers(1, 3))]:
+        sheet = np.full((int(length), int(width)), rng.uniform(0.5, 1.3), np.float32)
+        for _ in range(int(rng.integers(2, 14))):  # what is punched out, or doubled
+            w, h = rng.integers(5, max(int(width * 0.4), 6)), rng.integers(5, max(int(length * 0.4), 6))
+            x, y = rng.integers(0, int(width)), rng.integers(0, int(length))
+            sheet[y : y + h, x : x + w] = float(rng.choice([0.0, 0.0, 1.8])) * sheet[0, 0]
+        of = material(str(rng.choice(["steel", "steel", "aluminium"])))
+        parts.append(Plate(sheet * (1.0 if of.name == "steel" else 2.0), of, 1.0, (0, 0, z)))
+    for _ in range(int(rng.integers(1, 4))):
+        w, h = width * rng.uniform(0.25, 0.9), length * rng.uniform(0.25, 0.8)
+        at = (rng.uniform(-0.5, 0.5) * (width - w), rng.uniform(-0.5, 0.5) * (length - h), rng.uniform(-15, 5))
+        parts += moved(board_at(rng, w, h, int(rng.integers(15, 90))), at)
+    for _ in range(int(rng.integers(2, 9))):
+        spot = (rng.uniform(-0.42, 0.42) * width, rng.uniform(-0.42, 0.42) * length, 0.0)
+        kind = rng.integers(5)
+        if kind == 0:  # a drive or a fan
+            d = rng.uniform(40, 120)
+            parts += [
+                cylinder(d, rng.uniform(0.8, 12), material("aluminium"), spot, bore=d * rng.uniform(0.3, 0.96)),
+                cylinder(rng.uniform(10, 26), 12, material("steel"), spot),
+            ]
+        elif kind == 1:  # a transformer
+            w = rng.uniform(25, 60)
+            parts += [
+                box(w, w * 0.8, 25, material("steel"), spot),
+                box(w * 0.5, w * 1.1, 28, material("copper"), spot),
+            ]
+        elif kind == 2:  # a heat sink
+            w = rng.uniform(25, 90)
+            parts += [box(w, 1.5, 25, material("aluminium"), (spot[0], spot[1] + 4.0 * i, 0)) for i in range(-4, 5)]
+        elif kind == 3:
+            parts += [cylinder(15, 25, material("aluminium"), (spot[0] + 20 * i, spot[1], 0)) for i in range(3)]
+        else:
+            line = smooth(np.array([rng.uniform(-0.45, 0.45, 3) * (width, length, 20) for _ in range(4)]))
+            parts.append(Wire(line, rng.uniform(1, 3.5), material("copper"), 0.3))
+    rim = [(x * width / 2, y * length / 2, 0) for x in (-1, 0, 1) for y in (-1, 1)]
+    return [*parts, *(cylinder(5, 14, material("steel"), at) for at in rim)]
+
+
 def phone(rng: Rng) -> list[Part]:
     """Make a telephone or tablet computer."""
     s = rng.choice([1.0, 1.0, 2.2])
@@ -252,6 +295,7 @@ def shaver(rng: Rng) -> list[Part]:
 
 ELECTRONICS = {
     "laptop": laptop,
+    "player": player,
     "phone": phone,
     "cable": cable,
     "charger": charger,

@@ -148,48 +148,6 @@ def scissors(rng: Rng) -> list[Part]:
     ]
 
 
-def hand_tool(rng: Rng) -> list[Part]:
-    """Make a screwdriver, a spanner, pliers or a hammer: long enough to be a striking or stabbing weapon in a cabin."""
-    of, kind = material("steel"), rng.choice(4, p=[0.15, 0.5, 0.25, 0.1])
-    if kind == 0:
-        shaft = rng.uniform(50, 150)
-        return [
-            cylinder(rng.uniform(4, 7), shaft, of, (shaft / 2, 0, 0), ALONG_X),
-            cylinder(rng.uniform(22, 32), 95, material("abs"), (-45, 0, 0), ALONG_X, bore=6),
-        ]
-    if kind == 1:
-        length, gap = rng.uniform(100, 220), rng.uniform(8, 17)
-        jaw = [
-            (0, -gap),
-            (gap * 1.6, -gap * 1.1),
-            (gap * 1.9, -gap * 0.45),
-            (gap * 0.5, -gap * 0.4),
-            (gap * 0.5, gap * 0.4),
-            (gap * 1.9, gap * 0.45),
-            (gap * 1.6, gap * 1.1),
-            (0, gap),
-        ]
-        return [
-            box(length, gap * 0.95, gap * 0.4, of),
-            *outline(jaw, gap * 0.6, of, (length / 2, 0, 0)),
-            cylinder(gap * 2.2, gap * 0.7, of, (-length / 2 - gap * 0.6, 0, 0), bore=gap * 1.3),
-        ]
-    if kind == 2:
-        parts: list[Part] = []
-        for side in (-1.0, 1.0):
-            grip = smooth(np.array([(0, 0, 0), (-30, 10 * side, 0), (-75, 16 * side, 0), (-120, 11 * side, 0)]))
-            parts += [Wire(grip, 4.5, of), Wire(grip[12:], 7, material("pvc"), 4.5)]
-            jaw = np.array([(0, 0), (12, 0), (48, 1), (46, 5), (10, 11), (0, 9)])
-            points = jaw * [1, side]
-            parts += outline(points if side > 0 else points[::-1], 9, of)
-        return [*parts, cylinder(15, 13, of)]
-    reach = rng.uniform(110, 150)
-    return [
-        cylinder(rng.uniform(16, 26), 2 * reach, material("wood"), (0, 0, 0), ALONG_X),
-        box(rng.uniform(20, 28), rng.uniform(75, 110), rng.uniform(20, 28), of, (reach, 0, 0)),
-    ]
-
-
 def tool(rng: Rng) -> list[Part]:
     """Make a socket set or a drill's bits: dense benign metal in rows."""
     of = material("steel")

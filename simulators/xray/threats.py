@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.xray import blades, hard, masses, weapons
+from simulators.xray import blades, masses, tools, weapons
 from simulators.xray.solids import Part
 
 
@@ -32,7 +32,8 @@ THREATS = {
     "scissors": Kind(blades.big_scissors, "blade", "PI"),
     "other-blade": Kind(blades.other_blade, "blade", "PI"),
     "knuckle": Kind(blades.knuckle, "striking weapon", "PI"),
-    "hand-tool": Kind(hard.hand_tool, "hand tool", "PI"),
+    "club": Kind(blades.club, "striking weapon", "PI"),
+    "hand-tool": Kind(tools.hand_tool, "hand tool", "PI"),
     "brick": Kind(masses.brick, "organic mass", "CONTRABAND"),
     "explosive": Kind(masses.explosive, "explosive mass", "EXPLOSIVE"),
     "sheet": Kind(masses.sheet, "organic sheet", "CONTRABAND"),

@@ -56,7 +56,7 @@ def test_each_kind_of_threat_comes_in_many_forms(kind):
     for seed in range(4):
         parts = THREATS[kind].make(np.random.default_rng(seed))
         low, high = extent(parts)
-        assert 20 < (high - low).max() < 700
+        assert 20 < (high - low).max() < 900
         forms.add(tuple(np.round(high - low, 3)))
     assert len(forms) == 4
 
