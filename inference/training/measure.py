@@ -19,6 +19,9 @@ SEED = 20_000
 ROUGH_BAGS = 200
 SIMULATED_BAGS = 200
 KINDS = ("pistol", "knife", "hand-tool", "revolver", "cleaver")
+FOREIGN_HUES = (0.0, 0.18, 0.76)
+"""Red, yellow and violet for organic, mixed and metal: outside every range that training's looks are drawn from."""
+
 Case = tuple[list[Picture], tuple[int, int, int, int] | None]
 
 
@@ -76,7 +79,29 @@ def simulated() -> Iterator[dict[str, Case]]:
                 box,
             ),
             "simulated, colour export": ([_picture(xray.render(scan), Energy.COLOUR)], box),
+            "simulated, red, yellow and violet": (
+                [_picture(xray.render(scan, xray.Look(hues=FOREIGN_HUES)), Energy.COLOUR)],
+                box,
+            ),
         }
+
+
+def inserted() -> Iterator[dict[str, Case]]:
+    """Yield ordinary simulated bags as exported, every second one with a threat put into the finished picture.
+
+    In training a threat lies in the bag before it is scanned; here the picture is read back as matter first. Whatever a
+    threat has been put into is beside a bag that nothing was put into, and not beside itself.
+    """
+    xray = importlib.import_module("simulators.xray")
+    for number in range(SIMULATED_BAGS):
+        scan = xray.make_scan(SEED + 5000 + number)
+        picture, box = xray.render(scan), None
+        if number % 2:
+            chance = np.random.default_rng([SEED, number])
+            kind = KINDS[number // 2 % len(KINDS)]
+            threat = xray.make_insert(chance, kind, *picture.shape[:2], scan.px_mm, xray.bag_region(picture))
+            picture, box = xray.into_colour(picture, threat, scan.look), threat.truth.box
+        yield {"simulated, put into the picture": ([_picture(picture, Energy.COLOUR)], box)}
 
 
 def darkness(pictures: list[Picture]) -> tuple[float, tuple[float, float]]:
@@ -95,7 +120,7 @@ def report(model: Model) -> str:
     """Return the card's table, Markdown."""
     tallies: dict[str, tuple[Tally, Tally]] = {}
     times = []
-    for forms in chain(rough(), simulated()):
+    for forms in chain(rough(), simulated(), inserted()):
         for name, (pictures, box) in forms.items():
             by_rule, by_darkness = tallies.setdefault(name, (Tally(), Tally()))
             judged = model.judge(pictures)
