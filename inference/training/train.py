@@ -83,10 +83,12 @@ def _train_mode(network: Network) -> None:
         part.eval()
 
 
-def train(folder: Path, out: Path, minutes: float, seed: int, threads: int, start: Path | None = None) -> None:
+def train(
+    folder: Path, out: Path, minutes: float, seed: int, threads: int, start: Path | None = None, rate: float = 1.0
+) -> None:
     """Train until the time is up; write the averaged weights and the curve to `out` every few minutes.
 
-    With `start`, the weights of an earlier training are where this one begins.
+    With `start`, the weights of an earlier training are where this one begins; `rate` is a factor on learning rates.
     """
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # gradients far below any use made a step ten times slower
@@ -99,7 +101,7 @@ def train(folder: Path, out: Path, minutes: float, seed: int, threads: int, star
     head = [p for p in network.parameters() if p.requires_grad and id(p) not in ids]
     groups = [{"params": backbone_part, "lr": 4e-4}, {"params": head, "lr": 2e-3}]
     optimiser = torch.optim.AdamW(groups, weight_decay=1e-4)
-    peaks = [group["lr"] for group in optimiser.param_groups]
+    peaks = [group["lr"] * rate for group in optimiser.param_groups]
     context = multiprocessing.get_context("spawn")
     queue: Queue[Crop] = context.Queue(64)
     worker = context.Process(target=_fill, args=(queue, folder, seed), daemon=True)
@@ -110,9 +112,9 @@ def train(folder: Path, out: Path, minutes: float, seed: int, threads: int, star
         spent = (time.monotonic() - started) / 60
         if spent >= minutes:
             break
-        rate = min(1.0, step / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent / minutes)))
+        share = min(1.0, step / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent / minutes)))
         for group, peak in zip(optimiser.param_groups, peaks, strict=True):
-            group["lr"] = peak * rate
+            group["lr"] = peak * share
         loss = loss_of(network(pictures), targets)
         optimiser.zero_grad()
         loss.backward()
@@ -152,8 +154,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--start", type=Path, help="weights.pt of an earlier training to go on from")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates, below 1 to go on gently")
     args = parser.parse_args()
-    train(args.scenes, args.out, args.minutes, args.seed, args.threads, args.start)
+    train(args.scenes, args.out, args.minutes, args.seed, args.threads, args.start, args.rate)
 
 
 if __name__ == "__main__":
