@@ -52,7 +52,7 @@ def configuration(folder: Path, found: Examination) -> Iterator[Finding]:
     """Say what `check` says."""
     for problem in found.problems:
         text = f"{problem.file}:{problem.line}: {problem.key}: {problem.message}"
-        hint = f"did you mean {problem.hint}?" if problem.hint else ""  # the message says itself what is wanted
+        hint = f"did you mean {problem.hint}?" if problem.hint else f"mend line {problem.line} of {problem.file}"
         yield fail(text, hint) if problem in found.errors else warn(text, hint)
     if found.config is None:
         yield fail("nothing else can be checked before the configuration is right", "mend the lines above")

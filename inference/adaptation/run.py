@@ -59,8 +59,8 @@ def adapt(
     started = time.monotonic()
     if out.exists():
         raise ModelError(f"{out} is there already")
-    shipped = Model(packages.read(packages.find(name)), threads)
-    eye = Eye(shipped.package, threads)
+    package = packages.read(packages.find(name))
+    shipped, eye = Model(package, threads), Eye(package, threads)
     bags, problems = collect(files, read, _counted(tell, "reading the bags", len(files)))
     work = _Work(eye, split(bags, seed), seed, read, tell)
     heads = work.fitted()
@@ -68,7 +68,7 @@ def adapt(
     outcome, head = work.judged(chosen)
     why_not = _why_not(outcome, head is eye.shipped)
     if not why_not:
-        write(out, shipped, head, outcome, threads)
+        write(out, shipped, head.into(package.model), outcome, threads)
     return Adapted(None if why_not else out, tuple(why_not), outcome, tuple(problems), time.monotonic() - started)
 
 

@@ -11,7 +11,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from inference.adaptation.eye import Head
 from inference.adaptation.trial import Figures
 from inference.build import build, pack
 from inference.calibrate import Fit, Point
@@ -40,9 +39,10 @@ class Outcome:
     seed: int
 
 
-def write(out: Path, shipped: Model, head: Head, outcome: Outcome, threads: int) -> Model:
-    """Write the package to `out`, a folder, or a zip by its name, whole or not at all; return its model, proven.
+def write(out: Path, shipped: Model, graph: bytes, outcome: Outcome, threads: int) -> Model:
+    """Write the package of `graph`, the shipped one with another last layer; return its model, proven.
 
+    `out` is a folder, or a zip by its name, and is written whole or not at all.
     Raises ModelError and OSError.
     """
     manifest = shipped.manifest
@@ -53,7 +53,7 @@ def write(out: Path, shipped: Model, head: Head, outcome: Outcome, threads: int)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         folder = Path(temporary) / "package"
-        model = build(folder, text, head.into(shipped.package.model), card(shipped, version, outcome), golden, threads)
+        model = build(folder, text, graph, card(shipped, version, outcome), golden, threads)
         if out.suffix == ".zip":
             whole = Path(temporary) / "package.zip"
             pack(folder, whole)

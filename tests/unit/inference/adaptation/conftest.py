@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from inference.build import build
 from inference.model import Model
-from inference.package import Package
+from inference.package import Package, read
 from inference.training.bags import bag
 from inference.training.scenes import GROUPS
 from tests.unit.inference.conftest import blob_picture, onnx_model
@@ -91,7 +91,7 @@ def bags(folder: Path, count: int) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def little(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return make(tmp_path_factory.mktemp("models") / "little").package
+    return read(make(tmp_path_factory.mktemp("models") / "little").package.path)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from edge.cli.inspect import read_scan
 from inference import load
 from inference.adaptation import adapt, run
 from inference.adaptation.bags import Split, collect, list_digest, split
-from inference.adaptation.eye import Eye
 from inference.adaptation.trial import Figures, Pairs
 from inference.adaptation.write import Outcome, head_of, write
 from inference.calibrate import at, fit
@@ -23,6 +22,7 @@ from inference.insertion import shot_of
 from inference.look import views
 from inference.manifest import parse
 from inference.model import Model
+from inference.package import read
 from tests.unit.inference.adaptation.conftest import HEAD, hurry, make
 
 pytestmark = pytest.mark.timeout(300)
@@ -52,7 +52,7 @@ class TestAPackageComesOfIt:
         assert model.sha256 != little.sha256
 
     def test_only_the_last_layer_and_the_points_are_others(self, adapted, little):
-        before, after = (onnx.load_from_string(p.model) for p in (little, load(adapted[0].out, 1).package))
+        before, after = (onnx.load_from_string(p.model) for p in (little, read(adapted[0].out)))
         changed = [a.name for a, b in zip(after.graph.initializer, before.graph.initializer, strict=True) if a != b]
         assert sorted(changed) == ["out.bias", "out.weight"]
         for graph in (before.graph, after.graph):
@@ -63,7 +63,7 @@ class TestAPackageComesOfIt:
         assert new.model_dump(exclude=same) == old.model_dump(exclude=same)
 
     def test_nothing_of_the_site_is_in_it(self, adapted, little, ordinary):
-        package = load(adapted[0].out, 1).package
+        package = read(adapted[0].out)
         assert package.files["golden/golden-0.png"] == little.files["golden/blob.png"]
         assert set(package.files) == {"model.onnx", "CARD.md", "golden/golden-0.png", "golden/golden-0.npz"}
         for file in ordinary:
@@ -121,7 +121,7 @@ class TestNothingComesOfIt:
 
         monkeypatch.setattr("inference.adaptation.write.pack", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            write(tmp_path / "out.zip", Model(little, 1), Eye(little, 1).shipped, outcome(), 1)
+            write(tmp_path / "out.zip", Model(little, 1), little.model, outcome(), 1)
         assert list(tmp_path.iterdir()) == []
 
     def test_too_few_bags_are_refused_and_what_holds_none_is_named(self, little, ordinary, tmp_path):

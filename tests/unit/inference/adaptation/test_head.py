@@ -6,6 +6,7 @@ import pytest
 from inference.adaptation.eye import Eye, Head
 from inference.adaptation.head import Contest, Places, fit
 from inference.model import Model
+from inference.package import read
 from tests.unit.inference.adaptation.conftest import CHANNELS, graph, make
 
 
@@ -30,13 +31,13 @@ def test_the_shipped_head_says_what_the_package_says(eye, little, shot):
 
 def test_another_head_says_what_the_package_with_it_says(eye, little, shot, tmp_path):
     head = Head(eye.shipped.weight[::-1] * 0.7, eye.shipped.bias + 0.5)
-    package = make(tmp_path / "other", head.into(little.model)).package
+    package = read(make(tmp_path / "other", head.into(little.model)).package.path)
     judged = Model(package, 1).judge(shot.pictures())
     assert eye.judge(eye.see(shot), head).score == pytest.approx(judged.score, abs=1e-5)
 
 
 def test_a_graph_whose_features_are_an_output_already_will_do(tmp_path, shot, eye):
-    package = make(tmp_path / "other", graph(also=("features",))).package
+    package = read(make(tmp_path / "other", graph(also=("features",))).package.path)
     assert np.array_equal(Eye(package, 1).see(shot).features, eye.see(shot).features)
 
 
