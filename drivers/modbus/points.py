@@ -168,7 +168,7 @@ class Point(Settings):
             "any_of goes with an unsigned type, without bit, and must lie in it": self.any_of is not None
             and (not self.kind.unsigned or self.bit is not None or self.any_of >> 16 * self.kind.words != 0),
             f"a value of {self.kind.words} registers does not fit at address {self.address}": self.end > 65_536,
-            "scale must be a number other than 0": not math.isfinite(self.scale) or self.scale == 0,
+            "scale must be a number other than 0": self.scale == 0,
             "not a finite number": not all(map(math.isfinite, numbers)),
             "bool, names and flags go without scale": (self.scale != 1 or self.offset != 0 or bool(self.scale_from))
             and (self.is_bool or self.is_word or self.alarm is Alarm.BITS),

@@ -152,7 +152,7 @@ def test_every_change_and_nothing_else_raises_on_change(values: list[int]) -> No
         ({"table": "coil", "type": "uint16"}, "type must be bool"),
         ({"address": 65_535, "type": "uint32"}, "does not fit at address 65535"),
         ({"scale": 0}, "scale must be"),
-        ({"scale": float("nan")}, "scale must be"),
+        ({"scale": float("nan")}, "finite number"),
         ({"alarm": "above"}, "needs limit"),
         ({"limit": 3}, "limit and clear_limit go with"),
         ({"mask": 3}, "mask goes with"),
