@@ -88,6 +88,7 @@ def test_another_version_is_not_believed(tmp_path: Path, model: Any) -> None:
 
 
 def bags(folder: Path, *seeds: int) -> list[Path]:
+    """Write bags with pistols; the seeds are of some that the model alarms on."""
     folder.mkdir()
     for bag in seeds:
         whole = Identity.make(np.random.default_rng(bag), bag)
@@ -114,11 +115,11 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
         await listens(port)
         await listener.wait(lambda: stands(listener, "trusted"))
         assert [found.grade for found in doctor(load(lane.config))] == [Grade.OK]
-        await store(port, *bags(tmp_path / "there", 1, 2))
+        await store(port, *bags(tmp_path / "there", 2, 5))
         await listener.wait(lambda: len(listener.of("verdict/xray-1")) == 2)
         assert set(judged_by(listener)) == {("server", None)}
         peer.kill()
-        await store(port, *bags(tmp_path / "gone", 3, 4))
+        await store(port, *bags(tmp_path / "gone", 7, 8))
         await listener.wait(lambda: len(listener.of("verdict/xray-1")) == 4)
         await listener.wait(lambda: stands(listener, "away"))
         gone = judged_by(listener)
@@ -128,7 +129,7 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
         assert found.grade is Grade.WARN and "judged here meanwhile" in found.mend
         peer.start()
         await listener.wait(lambda: stands(listener, "trusted"), 90)
-        await store(port, *bags(tmp_path / "back", 5, 6))
+        await store(port, *bags(tmp_path / "back", 9, 10))
         await listener.wait(lambda: len(listener.of("verdict/xray-1")) == 6)
         assert judged_by(listener)[len(gone) :] and set(judged_by(listener)[len(gone) :]) == {("server", None)}
         audited = [m.json["outcome"] for m in listener.of("audit") if m.json["what"] == "model server"]

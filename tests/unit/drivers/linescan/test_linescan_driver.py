@@ -79,7 +79,7 @@ def plane(scan: Scan, energy: Energy) -> NDArray[np.float32]:
 
 
 def passed(port: FakePort, detector: Detector, count: int) -> bool:
-    """Return whether so many bags were told of and have passed: one that ends in an empty part is cut before its end."""
+    """Return whether so many bags were told of and have passed: one that ends in emptiness is cut before its end."""
     return min(len(port.scans), len(detector.truths)) >= count
 
 
