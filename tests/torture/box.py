@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -15,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tests.torture.trial import Broken
 
@@ -34,6 +39,17 @@ def wait_for(what: str, ready: Any, deadline_s: float, poll_s: float = POLL_S) -
             raise Broken(f"{what}: not within {deadline_s:.0f} s")
         time.sleep(poll_s)
     return result
+
+
+def _signed(payload: bytes, key: Ed25519PublicKey) -> bool:
+    """Return whether an event's signature is over the RFC 8785 form of the rest of it."""
+    try:
+        event = json.loads(payload)
+        value = event["data"].pop("signature")["value"]
+        key.verify(base64.urlsafe_b64decode(value + "=="), rfc8785.dumps(event))
+    except (ValueError, KeyError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def unsealed(payload: bytes) -> bytes:
@@ -232,8 +248,8 @@ class Box:
                 raise
 
     def broken_links(self) -> list[int]:
-        """Return the numbers of the rows whose link in the chain, or whose evidence file, is not what it should be."""
-        wrong = []
+        """Return the numbers of the rows whose link in the chain, signature or evidence is not what it should be."""
+        wrong, key = [], self._key()
         with contextlib.closing(sqlite3.connect(f"file:{self.data_dir / 'ledger.db'}?mode=ro", uri=True)) as db:
             start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
             before = bytes(32)
@@ -242,10 +258,23 @@ class Box:
             ):
                 parts = [before, *(hashlib.sha256(part or b"").digest() for part in (unsealed(payload), raw))]
                 parts.append(bytes.fromhex(evidence or ""))
-                if prev != before or hashlib.sha256(b"".join(parts)).digest() != link or not self._is_kept(evidence):
+                if (
+                    prev != before
+                    or hashlib.sha256(b"".join(parts)).digest() != link
+                    or not self._is_kept(evidence)
+                    or (key is not None and not _signed(payload, key))
+                ):
                     wrong.append(seq)
                 before = link
         return wrong
+
+    def _key(self) -> Ed25519PublicKey | None:
+        path = self.data_dir / "signing.pem"
+        if not path.exists():
+            return None
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        assert isinstance(key, Ed25519PrivateKey)
+        return key.public_key()
 
     def _is_kept(self, digest: str | None) -> bool:
         if digest is None:
