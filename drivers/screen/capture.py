@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -216,7 +218,7 @@ class Capture:
             beat = pulse(picture, self._settings.clock)
             ingest.paint(picture)
             shot = Shot(picture, beat, at)
-            tell(lambda shot=shot: self._got(shot))  # type: ignore[misc]  # mypy does not infer a lambda's default
+            tell(partial(self._got, shot))
             due = max(due + 1 / self._settings.fps, now - 1 / self._settings.fps)
 
     def _end(self, waited_s: float) -> None:
@@ -238,7 +240,7 @@ class Capture:
 
 
 def _check_device(path: str) -> None:
-    if not os.path.exists(path):  # noqa: PTH110  # a path in words for os.access too
+    if not Path(path).exists():
         raise LinkLost(f"{path}: there is no such frame grabber")
     if not os.access(path, os.R_OK | os.W_OK):
         raise LinkDenied(f"{path}: no permission; the appliance's user must be in the group video")

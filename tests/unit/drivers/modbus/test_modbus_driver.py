@@ -1,14 +1,8 @@
-"""The driver against servers that a test drives byte by byte: silence, halves, lies, cuts, and a core that is slow."""
+"""The driver against a server that a test drives: each change told once, in order, to a core that is slow or gone."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,103 +10,18 @@ from hypothesis import strategies as st
 
 from drivers import outgoing
 from drivers.contract import DeviceState, Outcome, Severity
-from drivers.errors import LinkLost, LinkTimeout, ProtocolError
 from drivers.modbus import driver as driver_module
-from drivers.modbus.client import ExceptionReply, ModbusLink
-from drivers.modbus.driver import ModbusDriver
-from drivers.modbus.points import Table
-from drivers.modbus.settings import ModbusSettings
+from drivers.modbus.client import ExceptionReply
 from drivers.modbus.unit import next_tick
 from tests.fakeport import FakePort, running
-
-IDENTITY = 0x2B  # read device identification
-PATIENT_S = 20.0  # how long an answer may take where nothing is said of lateness: a busy machine is late, too
-COUNTER = {"name": "counter", "table": "holding", "address": 0, "alarm": "on_change"}
-
-
-@dataclass
-class Unit:
-    """A Modbus/TCP server that answers as `answer` says: bytes as they are, None for silence."""
-
-    registers: dict[int, int] = field(default_factory=dict)
-    port: int = 0
-    requests: list[tuple[int, int, int]] = field(default_factory=list)
-    connections: int = 0
-    override: Callable[[bytes, bytes], Awaitable[bytes | None]] | None = None
-    writers: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    def proper(self, request: bytes) -> bytes:
-        tid, _, _, unit, function = struct.unpack_from(">HHHBB", request)
-        if function == IDENTITY:  # it has none to tell
-            return struct.pack(">HHHBBB", tid, 0, 3, unit, function | 0x80, 1)
-        start, count = struct.unpack_from(">HH", request, 8)
-        self.requests.append((function, start, count))
-        if any(start + i not in self.registers for i in range(count)):
-            return struct.pack(">HHHBBB", tid, 0, 3, unit, function | 0x80, 2)
-        body = struct.pack(f">{count}H", *(self.registers[start + i] for i in range(count)))
-        return struct.pack(">HHHBBB", tid, 0, 3 + len(body), unit, function, len(body)) + body
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.writers.add(writer)
-        try:
-            while True:
-                head = await reader.readexactly(6)
-                request = head + await reader.readexactly(int.from_bytes(head[4:]))
-                reply: bytes | None = self.proper(request)
-                if self.override:
-                    reply = await self.override(request, reply or b"")
-                if reply is not None:
-                    writer.write(reply)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self.writers.discard(writer)
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(unit: Unit) -> AsyncIterator[Unit]:
-    server = await asyncio.start_server(unit.serve, "127.0.0.1", unit.port)
-    unit.port = server.sockets[0].getsockname()[1]
-    try:
-        yield unit
-    finally:
-        server.close()
-        for writer in list(unit.writers):
-            writer.close()
-        await server.wait_closed()
-
-
-@pytest.fixture
-async def unit() -> AsyncIterator[Unit]:
-    async with serving(Unit(dict.fromkeys(range(10), 0))) as one:
-        yield one
-
-
-@pytest.fixture
-def port(tmp_path: Path) -> FakePort:
-    return FakePort(state_dir=tmp_path)
-
-
-def driver(server: Unit, *points: dict[str, Any], **settings: Any) -> ModbusDriver:
-    given = {"url": f"tcp://127.0.0.1:{server.port}", "poll_ms": 10, "timeout_ms": int(PATIENT_S * 1000), **settings}
-    return ModbusDriver(ModbusSettings.model_validate({**given, "points": points or (COUNTER,)}))
-
-
-def alarms(port: FakePort) -> list[Any]:
-    return [f.measurement.value for r in port.readings for f in r.findings]
-
-
-async def read_in_the_end(link: ModbusLink, table: Table, start: int, count: int) -> list[int]:
-    """Return the first answer of a link with little patience: on a busy machine an answer may be late several times."""
-    while True:
-        with suppress(LinkTimeout):
-            return await link.read(table, start, count)
-
-
-async def up(port: FakePort) -> None:
-    await port.until(lambda: port.last and port.last.state is DeviceState.UP)
+from tests.unit.drivers.modbus.served import (
+    COUNTER,
+    Unit,
+    alarms,
+    driver,
+    serving,
+    up,
+)
 
 
 async def test_every_change_is_a_reading_of_its_own(unit: Unit, port: FakePort) -> None:
@@ -220,168 +129,6 @@ async def test_a_change_while_the_device_was_away_is_seen(port: FakePort) -> Non
         await port.until(lambda: alarms(port) == [9])
         await up(port)
         await task.__aexit__(None, None, None)
-
-
-async def test_silence_has_a_deadline_and_takes_the_device_down(unit: Unit, port: FakePort) -> None:
-    async def silent(request: bytes, reply: bytes) -> None:
-        return None
-
-    async with running(driver(unit, timeout_ms=50), port):
-        await up(port)
-        unit.override = silent
-        await port.until(lambda: any("no answer within 0.05 s" in str(error) for error in port.errors))
-        assert {type(error) for error in port.errors} == {LinkTimeout}
-        assert port.last and (port.last.state, port.last.code) == (DeviceState.DOWN, "link-timeout")
-        unit.override = None
-        await up(port)
-
-
-async def test_one_late_answer_is_not_taken_for_the_next(unit: Unit, port: FakePort) -> None:
-    """The answer to the first request comes after its deadline; it must not become the answer to the second."""
-    held: list[asyncio.Event] = []
-
-    async def late_once(request: bytes, reply: bytes) -> bytes:
-        if not held:
-            held.append(asyncio.Event())
-            await held[0].wait()
-        return reply
-
-    unit.override = late_once
-    unit.registers |= {0: 0xAAAA, 1: 0xBBBB}
-    link = ModbusLink("127.0.0.1", unit.port, 1, 0.05)
-    try:
-        with pytest.raises(LinkTimeout):
-            await link.read(Table.HOLDING, 0, 1)
-        held[0].set()
-        assert await read_in_the_end(link, Table.HOLDING, 1, 1) == [0xBBBB]
-    finally:
-        link.close()
-    assert unit.connections >= 2, "after a timeout the connection is a new one"
-
-
-async def test_half_a_frame_is_waited_for_and_never_mixed_with_the_next(unit: Unit, port: FakePort) -> None:
-    async def in_two(request: bytes, reply: bytes) -> bytes:
-        (writer,) = unit.writers
-        writer.write(reply[:7])
-        await writer.drain()
-        await asyncio.sleep(0.01)
-        return reply[7:]
-
-    async def half(request: bytes, reply: bytes) -> bytes:
-        return reply[:-1]
-
-    unit.registers |= {0: 0x1111, 1: 0x2222}
-    link = ModbusLink("127.0.0.1", unit.port, 1, 0.2)
-    try:
-        unit.override = half
-        with pytest.raises(LinkTimeout):
-            await link.read(Table.HOLDING, 0, 2)
-        unit.override = None
-        assert await read_in_the_end(link, Table.HOLDING, 1, 1) == [0x2222]
-        link.close()
-        link = ModbusLink("127.0.0.1", unit.port, 1, PATIENT_S)
-        unit.override = in_two
-        assert await link.read(Table.HOLDING, 0, 2) == [0x1111, 0x2222]
-    finally:
-        link.close()
-
-
-@pytest.mark.parametrize(
-    ("lie", "error"),
-    [
-        (lambda tid: struct.pack(">HHHBBBH", tid, 0, 5, 1, 3, 2, 7), ProtocolError),  # one register where two are asked
-        (lambda tid: struct.pack(">HHHBBBH", tid + 1, 0, 5, 1, 3, 2, 7), LinkTimeout),  # another request's answer
-        (lambda tid: struct.pack(">HHHBBBH", tid, 0, 5, 9, 3, 2, 7), LinkTimeout),  # another unit's answer
-        (lambda tid: b"HTTP/1.1 400 Bad Request\r\n\r\n", LinkTimeout),
-        (lambda tid: struct.pack(">HHHBB", tid, 0, 2, 1, 99), (LinkLost, ProtocolError)),  # no such function
-        (lambda tid: struct.pack(">HHHB", tid, 0, 0xFFFF, 1) + b"\3" * 600, LinkTimeout),
-        (lambda tid: struct.pack(">HHHBBBI", tid, 0, 7, 1, 3, 200, 7), (LinkLost, ProtocolError, LinkTimeout)),
-    ],
-    ids=["short", "transaction", "unit", "http", "function", "length", "count"],
-)
-async def test_a_server_that_lies_gets_an_error_and_a_new_connection(
-    unit: Unit, lie: Callable[[int], bytes], error: type[Exception] | tuple[type[Exception], ...]
-) -> None:
-    async def lying(request: bytes, reply: bytes) -> bytes:
-        return lie(struct.unpack_from(">H", request)[0])
-
-    waits = LinkTimeout in (error if isinstance(error, tuple) else (error,))
-    link = ModbusLink("127.0.0.1", unit.port, 1, 0.5 if waits else PATIENT_S)
-    try:
-        unit.override = lying
-        with pytest.raises(error):
-            await link.read(Table.HOLDING, 0, 2)
-        unit.override = None
-        assert await read_in_the_end(link, Table.HOLDING, 0, 2) == [0, 0]
-    finally:
-        link.close()
-
-
-async def test_an_exception_reply_degrades_and_spares_the_other_points(unit: Unit, port: FakePort) -> None:
-    missing = {"name": "missing", "table": "holding", "address": 50}
-    async with running(driver(unit, COUNTER, missing), port):
-        await port.until(lambda: port.last and port.last.state is DeviceState.DEGRADED)
-        assert port.last and port.last.code == "modbus-exception-2"
-        assert "reading 1 of holding from 50: exception 2, illegal address" in port.last.reason
-        unit.registers[0] = 5
-        await port.until(lambda: alarms(port) == [5])
-        unit.registers[50] = 1
-        await up(port)
-        await port.until(lambda: port.readings[-1].values["points"].get("missing") == 1)
-    assert port.errors == []
-
-
-async def test_a_single_busy_answer_is_no_news(unit: Unit, port: FakePort) -> None:
-    async with running(driver(unit), port):
-        await up(port)
-
-        async def busy_every_fourth(request: bytes, reply: bytes) -> bytes:
-            tid, function = struct.unpack_from(">H5xB", request)
-            busy = len(unit.requests) % 4 == 0
-            return struct.pack(">HHHBBB", tid, 0, 3, 1, function | 0x80, 6) if busy else reply
-
-        unit.override = busy_every_fourth
-        await port.rounds_more(20)
-        assert [said.state for said in port.said] == [DeviceState.UP]
-
-
-async def test_a_closed_connection_is_noticed_before_the_deadline(unit: Unit) -> None:
-    async def cut(request: bytes, reply: bytes) -> None:
-        for writer in list(unit.writers):
-            writer.close()
-
-    unit.override = cut
-    link = ModbusLink("127.0.0.1", unit.port, 1, 30)
-    try:
-        with pytest.raises(LinkLost, match="closed the connection"):
-            await link.read(Table.HOLDING, 0, 1)
-    finally:
-        link.close()
-
-
-async def test_a_cancellation_that_comes_together_with_the_answer_is_not_forgotten(unit: Unit) -> None:
-    link = ModbusLink("127.0.0.1", unit.port, 1, 30)
-    asked = asyncio.Event()
-
-    async def as_wait_for_does() -> Any:
-        asked.set()
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        return "the answer"
-
-    task = asyncio.create_task(link._ask("reading", as_wait_for_does))
-    await asked.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_a_refused_connection_says_so() -> None:
-    async with serving(Unit()) as gone:
-        pass
-    link = ModbusLink("127.0.0.1", gone.port, 1, 1)
-    with pytest.raises(LinkLost, match="no Modbus server on this port"):
-        await link.connect()
 
 
 async def test_values_go_out_when_they_change_but_not_at_every_poll(
