@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from drivers.conformance.case import Wire
+from drivers.conformance.marks import Marks
 
 HOST = "127.0.0.1"
 READ_BYTES = 64 * 1024
@@ -141,7 +142,7 @@ class _Pair:
         self.peer.close()
 
 
-class Tap:
+class Tap(Marks):
     """One wire; see `drivers.conformance.case.Line`. Exactly one of `serve` and `dial` is the peer's side.
 
     `serve` is the TCP port on which the peer listens: the driver dials, `where` is what it dials. With `listen` the
@@ -158,8 +159,7 @@ class Tap:
         self._pairs: set[_Pair] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[tuple[_Pair, bytes]] | None = None
-        self._noise = b""
-        self._halve = self._silent = False
+        super().__init__()
         self._heard = b""
 
     @property
@@ -185,21 +185,9 @@ class Tap:
             if pair in self._pairs:
                 self._start(self._deliver(pair, data))
 
-    def garble(self, noise: bytes) -> None:
-        """See `Line.garble`."""
-        self._noise += noise
-
-    def halve(self) -> None:
-        """See `Line.halve`."""
-        self._halve = True
-
-    def silence(self) -> None:
-        """See `Line.silence`."""
-        self._silent = True
-
     def mend(self) -> None:
         """See `Line.mend`. TCP connections that lost bytes end: no TCP stream goes on with a hole in it."""
-        self._silent = self._halve = False
+        super().mend()
         for pair in list(self._pairs):
             if pair.spoiled and self._wire is Wire.TCP:
                 self._drop(pair)

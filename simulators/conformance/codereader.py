@@ -11,10 +11,10 @@ from typing import Any
 
 from drivers.codereader.keys import RECORD
 from drivers.conformance.case import Case, Silence, Wire
+from drivers.conformance.marks import Marks
 from drivers.contract import Observation, Reading
 from simulators.codereader.model import Desk
 from simulators.codereader.wire import Keyboard, record, said, stroke, typed
-from simulators.hand import Hand
 from simulators.line import Line
 
 DESK = Desk(seed=11)
@@ -57,7 +57,7 @@ def possible(observation: Observation) -> bool:
     return isinstance(observation, Reading) and [c["kind"] for c in observation.values["codes"]] == ["other"]
 
 
-class KeyboardLine(Hand):
+class KeyboardLine(Marks):
     """A keyboard in a trial's hands. The kernel hands over whole records alone: what is spoilt here are keys."""
 
     def __init__(self, folder: Path) -> None:

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from drivers.conformance.case import Case, Silence, Wire
+from drivers.conformance.marks import Marks
 from drivers.contract import Observation, Scan
-from simulators.hand import Hand
 
 EVERY_S = 0.05
 ROWS, COLUMNS = 8, 12
@@ -35,7 +35,7 @@ def picture(number: int) -> bytes:
     return bytes(data)
 
 
-class Share(Hand):
+class Share(Marks):
     """The folder, and its exporter; see `drivers.conformance.case.Line`."""
 
     def __init__(self, folder: Path) -> None:

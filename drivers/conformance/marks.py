@@ -1,9 +1,9 @@
-"""What a trial does to a line that is no stream of bytes: marks that its case looks at before handing something on."""
+"""The marks that a trial leaves on a line, which whoever hands something on over it looks at before doing so."""
 
 from __future__ import annotations
 
 
-class Hand:
+class Marks:
     """The marks of one line; see `drivers.conformance.case.Line` for what each of them is to do."""
 
     def __init__(self) -> None:
@@ -11,13 +11,17 @@ class Hand:
         self._halve = self._silent = False
 
     def garble(self, noise: bytes) -> None:
+        """See `Line.garble`."""
         self._noise += noise
 
     def halve(self) -> None:
+        """See `Line.halve`."""
         self._halve = True
 
     def silence(self) -> None:
+        """See `Line.silence`."""
         self._silent = True
 
     def mend(self) -> None:
+        """See `Line.mend`."""
         self._halve = self._silent = False
