@@ -44,7 +44,8 @@ async def test_what_a_console_asks_of_a_running_box(lane):
 
     listener.messages.clear()
     assert (await ask("rebirth"))["status"] == "done"
-    assert {"birth", "state", "health", "device/counter-1"} <= {m.rest for m in listener.messages}
+    born = {"birth", "state", "health", "device/counter-1"}
+    await listener.wait(lambda: born <= {m.rest for m in listener.messages})
 
     found = (await ask("config.get"))["result"]
     assert found["files"]["edge.toml"]["appliance"]["lane"] == "t1-l3"
@@ -71,8 +72,7 @@ async def test_what_a_console_asks_of_a_running_box(lane):
     await listener.wait(lambda: [m for m in listener.of("device/counter-1") if m.json["state"] == "down"])
     await listener.wait(lambda: listener.of("device/counter-1")[-1].json["state"] == "up")
     assert set(me.family()) != set(before)
-    audited = [m.json["what"] for m in listener.of("audit")]
-    assert {"device.enable", "device.restart"} <= set(audited)
+    await listener.wait(lambda: {"device.enable", "device.restart"} <= {m.json["what"] for m in listener.of("audit")})
 
 
 async def test_hits_of_a_running_box_are_signed_by_the_key_of_its_birth_and_form_a_chain(lane):
