@@ -19,6 +19,7 @@ from edge.ledger import store
 from edge.ledger.accounts import Accounts
 from edge.ledger.batch import Batch
 from edge.ledger.entries import Entry, Mark, Note, Record, StoreState, Written
+from edge.ledger.log import Log
 from edge.ledger.room import BALLAST_BYTES, NS_PER_DAY, Room, drop_ballast
 from edge.signing import SigningKey
 
@@ -29,7 +30,7 @@ MAX_BATCH_BYTES = 64 * 1024 * 1024
 MARKS_LINGER_S = 0.25
 MAX_MARKS = 200_000
 IDLE_S = 1.0
-CHECKPOINT_BYTES = store.LOG_BYTES
+CHECKPOINT_BYTES = store.CHECKPOINT_BYTES
 VACUUM_PAGES = 2000
 HOUSEKEEPING_S = 60.0
 MEND_S = 1.0
@@ -108,7 +109,7 @@ class Ledger:
         self._asked: queue.SimpleQueue[_Asked | Mark | None] = queue.SimpleQueue()
         self._marks = Mark()
         self._head: tuple[int, bytes] | None = None
-        self._wal = folder / f"{store.FILE}-wal"
+        self._log = Log(folder / store.FILE)
         self._housekept_ns = clock.now().monotonic_ns
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self.beat: Callable[[], None] = lambda: None
@@ -182,6 +183,7 @@ class Ledger:
                 log.debug("housekeeping: %s", error)
         self._checkpoint("TRUNCATE")
         self._db.close()
+        self._log.close()
 
     def _gather(self) -> tuple[list[_Asked], bool]:
         """Wait for something to write; marks alone wait a moment for company, a record never does."""
@@ -372,9 +374,10 @@ class Ledger:
 
     def _keep_house(self, *, idle: bool) -> None:
         """Keep the log short; once a minute, and each second of a bad state, see what can be mended."""
-        with contextlib.suppress(FileNotFoundError):
-            if self._wal.stat().st_size > CHECKPOINT_BYTES * (1 if idle else 2):
-                self._checkpoint("TRUNCATE" if idle else "PASSIVE")
+        if self._log.waiting_bytes() > CHECKPOINT_BYTES:
+            self._checkpoint("PASSIVE")
+        elif idle and self._log.size() > store.LOG_BYTES:  # somebody read for long while hits came
+            self._checkpoint("TRUNCATE")
         now_ns = self._clock.now().monotonic_ns
         well = self.state is StoreState.OK
         due = now_ns - self._housekept_ns >= (HOUSEKEEPING_S if well else MEND_S) * 1e9

@@ -27,6 +27,9 @@ PAGE_BYTES = 4096
 LOG_BYTES = 4 * 1024 * 1024
 """The write-ahead log is cut back to this after a checkpoint. Well below the ballast: on a full disk the ledger may
 have to grow by as much before its log can be cut."""
+CHECKPOINT_BYTES = LOG_BYTES * 3 // 4
+"""So much of the log is in use when it is written back, and begun anew. It stays as long as it was: to write over what
+a file has already takes half as long to sync as to make it longer, which is to change the file system, too."""
 
 SEQ_GAP = 1_000_000
 """A new ledger begins this far above the last number that could be read in a damaged one: no number comes twice."""
