@@ -131,6 +131,11 @@ class Process:
         except subprocess.TimeoutExpired:
             raise NotUp(f"still there after {deadline_s:.0f} s; it said: {self.tail()}") from None
 
+    def ask_to_end(self) -> None:
+        """Ask it to end, and wait for nothing."""
+        if self._process.poll() is None:
+            self._process.terminate()
+
     def stop(self) -> None:
         """End it: politely, and after a deadline not."""
         for number in (signal.SIGTERM, signal.SIGKILL):
