@@ -66,15 +66,20 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"goes on:\n{self.text}"
             self._look(0.1)
-        self._look(0.1)
+        while self._look(0.0):  # a terminal gives a few kilobytes at a time
+            pass
         return self.process.returncode
 
-    def _look(self, seconds: float) -> None:
-        if select.select([self._master], [], [], seconds)[0]:
-            try:
-                self._stream.feed(os.read(self._master, 65_536))
-            except OSError:
-                time.sleep(seconds)  # the command has closed its end
+    def _look(self, seconds: float) -> bool:
+        """Take what comes within so long; say whether something came."""
+        if not select.select([self._master], [], [], seconds)[0]:
+            return False
+        try:
+            self._stream.feed(os.read(self._master, 65_536))
+        except OSError:
+            time.sleep(seconds)  # the command has closed its end
+            return False
+        return True
 
 
 @contextmanager
