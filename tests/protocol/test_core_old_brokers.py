@@ -53,7 +53,11 @@ async def test_a_session_taken_over_is_a_fight_and_says_so(post, monkeypatch, ca
         assert "two boxes have the same site and id" in caplog.text
         broker.after_publishes = None
         await delivered(me)
-        assert any(topic.endswith("up/audit") and b"client id conflict" in body for topic, body in broker.published)
+        await until(
+            lambda: any(
+                topic.endswith("up/audit") and b"client id conflict" in body for topic, body in broker.published
+            )
+        )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ async def test_nonsense_that_leaves_the_connection_open_is_found_out(post, monke
         await until(lambda: me.courier.connected)
         malformed = ValueError("malformed")
         monkeypatch.setattr(me.courier._link._client, "_packet_read", lambda: (_ for _ in ()).throw(malformed))
-        await until(lambda: len(broker.connects) == 2)
+        await until(lambda: len(broker.connects) >= 2)
         await delivered(me)
 
 
@@ -93,4 +97,5 @@ async def test_a_broker_that_never_answers_connect_is_left(post, monkeypatch):
         await until(lambda: len(broker.connects) >= 3)
         assert "no CONNACK" in me.courier.last_error
         broker.deaf = False
+        monkeypatch.undo()
         await delivered(me)

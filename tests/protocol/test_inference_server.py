@@ -103,8 +103,11 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
     edge = lane.config / "edge.toml"
     edge.write_text(f'{edge.read_text()}[inference]\nserver = "{peer.url("grpc")}"\nserver_timeout_ms = 10000\n')
 
-    def judged_by(listener: Listener) -> list[tuple[str, str | None]]:
-        models = [m.json["data"]["model"] for m in listener.of("hit/xray-1")]
+    async def judged_by(listener: Listener, verdicts: int) -> list[tuple[str, str | None]]:
+        """By whom each of the bags so far was judged; every one of them is an alarm, and so a hit."""
+        await listener.wait(lambda: len(listener.of("verdict/xray-1")) == verdicts)
+        await listener.wait(lambda: len({hit["hit_id"] for hit in listener.hits()}) == verdicts)
+        models = {hit["hit_id"]: hit["model"] for hit in listener.hits()}.values()
         return [(each["at"], each.get("fallback")) for each in models]
 
     def stands(listener: Listener, state: str) -> bool:
@@ -116,13 +119,11 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
         await listener.wait(lambda: stands(listener, "trusted"))
         assert [found.grade for found in doctor(load(lane.config))] == [Grade.OK]
         await store(port, *bags(tmp_path / "there", 2, 5))
-        await listener.wait(lambda: len(listener.of("verdict/xray-1")) == 2)
-        assert set(judged_by(listener)) == {("server", None)}
+        assert set(await judged_by(listener, 2)) == {("server", None)}
         peer.kill()
         await store(port, *bags(tmp_path / "gone", 7, 8))
-        await listener.wait(lambda: len(listener.of("verdict/xray-1")) == 4)
+        gone = await judged_by(listener, 4)
         await listener.wait(lambda: stands(listener, "away"))
-        gone = judged_by(listener)
         later = [at for at, fallback in gone if fallback]
         assert later and set(later) == {"local"}
         (found,) = doctor(load(lane.config))
@@ -130,10 +131,14 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
         peer.start()
         await listener.wait(lambda: stands(listener, "trusted"), 90)
         await store(port, *bags(tmp_path / "back", 9, 10))
-        await listener.wait(lambda: len(listener.of("verdict/xray-1")) == 6)
-        assert judged_by(listener)[len(gone) :] and set(judged_by(listener)[len(gone) :]) == {("server", None)}
-        audited = [m.json["outcome"] for m in listener.of("audit") if m.json["what"] == "model server"]
-        assert [each for each in audited if each != "checking"] == ["trusted", "away", "trusted"]
+        assert set((await judged_by(listener, 6))[len(gone) :]) == {("server", None)}
+
+        def audited() -> list[str]:
+            told = [m.json["outcome"] for m in listener.of("audit") if m.json["what"] == "model server"]
+            return [each for each in told if each != "checking"]
+
+        await listener.wait(lambda: len(audited()) >= 3)
+        assert audited() == ["trusted", "away", "trusted"]
         decisions = {m.json["decision"] for m in listener.of("verdict/xray-1")}
         assert "unknown" not in decisions
 

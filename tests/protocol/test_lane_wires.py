@@ -74,11 +74,15 @@ class Belt:
     async def to(self, place_mm):
         await asyncio.sleep(max(0.0, self.began + self.stood + place_mm / BELT_MM_S - time.monotonic()))
 
-    async def stand(self, seconds):
+    @contextlib.asynccontextmanager
+    async def standing(self, at_least_s):
+        """Stop it for what is done meanwhile, however long that takes, and for so long."""
+        stopped = time.monotonic()
         self.contact.on = False
-        await asyncio.sleep(seconds)
+        yield
+        await asyncio.sleep(max(0.0, stopped + at_least_s - time.monotonic()))
         self.contact.on = True
-        self.stood += seconds
+        self.stood += time.monotonic() - stopped
 
 
 @pytest.fixture
@@ -128,17 +132,15 @@ async def test_scanner_and_dog_are_tied_to_the_bag_that_was_read_at_the_entry(bo
     async with Listener(broker.port, receipts=True) as listener:
         await box.start()
         for name in ports:
-            await listener.wait(
-                lambda name=name: [m for m in listener.of(f"device/{name}") if m.json["state"] == "up"], 60
-            )
+            await listener.wait(lambda name=name: [m for m in listener.of(f"device/{name}") if m.json["state"] == "up"])
         await listener.wait(lambda: [m for m in listener.of("reading/k9-1") if m.json.get("teams") == ["K9 1"]])
         codes.send(f"{TAG}\r".encode())
         belt = Belt(contact)
         await belt.to(XRAY_MM)
-        scanner = Scanner("127.0.0.1", ports["xray-1"])
-        assert (await asyncio.to_thread(scanner.store, instance)).ok
-        await asyncio.to_thread(scanner.close)
-        await belt.stand(4)  # two metres of belt, were it not seen to stand
+        async with belt.standing(at_least_s=4):  # two metres of belt, were it not seen to stand
+            scanner = Scanner("127.0.0.1", ports["xray-1"])
+            assert (await asyncio.to_thread(scanner.store, instance)).ok
+            await asyncio.to_thread(scanner.close)
         await belt.to(DOG_MM + 100)
         reader.press(True)
         await belt.to(2600)
@@ -146,11 +148,11 @@ async def test_scanner_and_dog_are_tied_to_the_bag_that_was_read_at_the_entry(bo
         await listener.wait(lambda: {"xray-1", "k9-1"} <= {hit["device"] for hit in listener.hits()})
         with contextlib.suppress(TimeoutError):  # what is missing then is said below
             await listener.wait(
-                lambda: any(hit["device"] == "xray-1" and hit["corroboration"] for hit in listener.hits()), 20
+                lambda: any(hit["device"] == "xray-1" and hit["corroboration"] for hit in listener.hits())
             )
         dog = next(hit for hit in listener.hits() if hit["device"] == "k9-1")
         with contextlib.suppress(TimeoutError):
-            picture_of_it = await listener.first(f"thumb/{dog['hit_id']}", 20)
+            picture_of_it = await listener.first(f"thumb/{dog['hit_id']}")
     last = {hit["device"]: hit for hit in listener.hits()}
     xray, dog = last["xray-1"], last["k9-1"]
     for hit in (xray, dog):

@@ -29,7 +29,7 @@ async def test_a_portal_is_heard_killed_and_heard_again(tmp_path: Path):
     async with running(driver, port):
         async with simulated(*SIMULATED, "--pty", str(path), "--gamma", "1", "--neutron", "0") as process:
             await port.until(lambda: sum(not each["cut"] for each in passed(0)) >= 3)
-            assert port.last and port.last.state is DeviceState.UP
+            await port.until(lambda: port.last and port.last.state is DeviceState.UP)
             process.kill()
             await port.until(lambda: port.errors and isinstance(port.errors[-1], LinkError))
         seen = len(port.readings)

@@ -31,7 +31,7 @@ async def test_a_module_is_read_killed_and_read_again(tmp_path: Path, protocol: 
     async with running(UhfSerialDriver(UhfSerialSettings.model_validate(settings)), port):
         async with simulated(*SIMULATED, "--protocol", protocol, "--pty", str(path)) as process:
             await port.until(lambda: team_since(0))
-            assert port.last and port.last.state is DeviceState.UP
+            await port.until(lambda: port.last and port.last.state is DeviceState.UP)
             process.kill()
             await port.until(lambda: port.errors and isinstance(port.errors[-1], LinkError))
         seen = len(port.readings)
