@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 
 from drivers.clock import rfc3339
 from edge.signing import encoded, fingerprint
+from tests.core import DEADLINE_S
 from tests.mqtt import ROOT
 
 _numbers = itertools.count(1)
@@ -83,7 +84,7 @@ class Sender:
             if correlation is not None:
                 properties.CorrelationData = correlation
         payload = message if isinstance(message, bytes) else json.dumps(message).encode()
-        self._client.publish(f"{ROOT}/down/{rest}", payload, 1, retain, properties).wait_for_publish(10)
+        self._client.publish(f"{ROOT}/down/{rest}", payload, 1, retain, properties).wait_for_publish(DEADLINE_S)
 
 
 async def reply(listener: Any, transaction: str, *statuses: str) -> dict[str, Any]:
@@ -93,4 +94,4 @@ async def reply(listener: Any, transaction: str, *statuses: str) -> dict[str, An
         answers = [m.json for m in listener.of("reply") if m.rest == "reply" and m.json["transaction"] == transaction]
         return [answer for answer in answers if not statuses or answer["status"] in statuses]
 
-    return (await listener.wait(found, 20))[0]
+    return (await listener.wait(found))[0]

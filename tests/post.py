@@ -82,5 +82,5 @@ class Post:
     def states(self):
         return [(row["seq"], row["state"]) for row in self.reader.hits()]
 
-    async def all_received(self, deadline_s=15):
-        await until(lambda: all(state == "received" for _, state in self.states()), deadline_s)
+    async def all_received(self):
+        await until(lambda: all(state == "received" for _, state in self.states()))

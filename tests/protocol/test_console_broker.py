@@ -96,7 +96,7 @@ def test_a_receipt_comes_after_the_commit_and_names_the_bytes(
     for number in range(1, 301):
         appliance.publish("hit/xray-1", hit(number))
     for _ in range(300):
-        assert seen.acquire(timeout=20)
+        assert seen.acquire(timeout=60)
     db.close()
     assert early == []
 

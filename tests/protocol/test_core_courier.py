@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from unittest.mock import AsyncMock
 
 import pytest
@@ -20,6 +21,7 @@ from tests.mqtt import Listener
 from tests.post import CLOCK, Post
 
 pytestmark = pytest.mark.protocol
+DELAY_S, TRIES = 3, 5
 
 
 @pytest.fixture
@@ -34,8 +36,8 @@ async def test_on_connecting_it_says_state_and_birth_retained_with_one_session(p
         assert (state.retained, state.qos, state.json["state"]) == (True, 1, "online")
         assert state.json["session"] == birth.json["by"] == me.courier.session
     async with Listener(broker.port) as late:
-        stopped = await late.first("state")
-        assert (stopped.json["state"], stopped.json["session"]) == ("stopped", me.courier.session)
+        await late.wait(lambda: [m for m in late.of("state") if m.json["state"] == "stopped"])
+        assert late.of("state")[-1].json["session"] == me.courier.session
 
 
 async def test_the_will_says_offline_with_the_births_session_once_its_delay_is_over(post, broker, monkeypatch):
@@ -49,14 +51,19 @@ async def test_the_will_says_offline_with_the_births_session_once_its_delay_is_o
 
 
 async def test_who_is_back_before_the_delay_is_over_was_never_offline(post, broker, monkeypatch):
-    monkeypatch.setattr(link_module, "WILL_DELAY_S", 1)
+    monkeypatch.setattr(link_module, "WILL_DELAY_S", DELAY_S)
     async with Listener(broker.port) as listener, post() as me:
         await listener.first("state")
-        me.courier._link.abandon()
-        me.courier._drop(Dropped(0, "a cable"))
-        await listener.wait(lambda: len(listener.of("state")) == 2)
-        await asyncio.sleep(1.5)
-        assert [m.json["state"] for m in listener.of("state")] == ["online", "online"]
+        for _ in range(TRIES):  # it is asked again where this machine was too slow for it to be back in time
+            seen, cut_s = len(listener.of("state")), time.monotonic()
+            me.courier._link.abandon()
+            me.courier._drop(Dropped(0, "a cable"))
+            await listener.wait(lambda seen=seen: [m for m in listener.of("state")[seen:] if me._is_online(m.json)])
+            back_s = time.monotonic()
+            await asyncio.sleep(DELAY_S + 0.5)  # by then its will would have been said
+            if back_s - cut_s < DELAY_S - 1:  # mosquitto counts in whole seconds
+                break
+        assert [m.json["state"] for m in listener.of("state")[seen:]] == ["online"]
 
 
 async def test_a_hit_is_there_at_once_and_received_with_its_receipt(post, broker):
@@ -133,6 +140,7 @@ async def test_a_broker_that_freezes_is_given_up_and_taken_again(post, broker, m
             await until(lambda: "no PUBACK" in me.courier.last_error)
             await until(lambda: "no CONNACK" in me.courier.last_error)
         finally:
+            monkeypatch.undo()  # a broker that is well has the time that it has
             os.kill(broker.pid, signal.SIGCONT)
         async with Listener(broker.port, receipts=True):
             await me.all_received()
@@ -188,7 +196,7 @@ async def test_a_message_that_makes_a_broker_hang_up_holds_up_the_others_only_fo
         me.ledger.commit(Note("audit", "up/" + "a/" * 210, b"poison"))
         for _ in range(5):
             await me.hit()
-        await me.all_received(30)
+        await me.all_received()
         await until(lambda: me.ledger.accounts.set_aside == 1)
 
 

@@ -22,7 +22,7 @@ from tests.core import DEADLINE_S, until
 from tests.fakeport import FakePort, running
 from tests.peers import free_port
 from tests.protocol.test_dicos_dialect import Listening
-from tests.protocol.test_dicos_joined import files, store
+from tests.protocol.test_dicos_joined import files, store, waiting
 
 pytestmark = [pytest.mark.protocol, pytest.mark.filterwarnings("ignore:Invalid value for VR")]
 
@@ -87,7 +87,7 @@ async def test_each_item_has_its_report_at_the_workstation(tmp_path: Path) -> No
         async with reporting(tmp_path, f"dicom://VIEWER@127.0.0.1:{port}") as here:
             await store(here.number, alarm, ct_file)
             await until(lambda: len(received(inbox)) == 2)
-            await until(lambda: not list((tmp_path / "state").rglob("*.dcs")))
+            await until(lambda: not waiting(tmp_path))
     said = {}
     for path in received(inbox):
         reference = sdicos.read("TDR", _as_dicos(path))

@@ -47,14 +47,18 @@ def looked(place, driver):
     return [e for e in events if isinstance(e, Found)], [e for e in events if isinstance(e, Miss)]
 
 
-def found_at(place, driver):
-    """What one driver finds at a place: on a busy machine a device may answer too late, and is asked again."""
+def looked_until_found(place, driver):
+    """What one driver finds and misses at a place: on a busy machine a device may be too late, and is asked again."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
         found, misses = looked(place, driver)
         if found:
-            return found
+            return found, misses
         assert time.monotonic() < deadline, misses
+
+
+def found_at(place, driver):
+    return looked_until_found(place, driver)[0]
 
 
 def rtu(path):
@@ -172,7 +176,7 @@ class Strict:
 def test_a_strict_modbus_device_of_any_unit_is_found(tmp_path):
     """It says nothing at all to another unit than its own, not even that there is none."""
     with serving(lambda: Strict(12)) as port:
-        found, misses = looked(Place(Kind.HOST, "127.0.0.1", port), "modbus")
+        found, misses = looked_until_found(Place(Kind.HOST, "127.0.0.1", port), "modbus")
     assert [one.settings["unit"] for one in found] == [12]
     assert [miss.code for miss in misses] == ["link-timeout"] * 2
 

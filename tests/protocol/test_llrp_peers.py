@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = ROOT / ".cache" / "peers_js" / "node_modules"
 BUTTON = {"port": 1, "label": "canine alert", "severity": "high"}
 DEADLINE_S = 60.0
+#: A reader that misses three of them is lost: longer than a busy machine is late.
+KEEPALIVE_S = 3
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(number: int, **settings: Any) -> LlrpDriver:
-    given = {"url": f"tcp://127.0.0.1:{number}", "keepalive_s": 0.2, "report_ms": 50, **settings}
+    given = {"url": f"tcp://127.0.0.1:{number}", "keepalive_s": KEEPALIVE_S, "report_ms": 50, **settings}
     return LlrpDriver(LlrpSettings.model_validate(given))
 
 
@@ -50,7 +52,7 @@ async def test_llrpkits_emulator_is_read(port):
     tags = [EmulatedTag(bytes([0xE2, *range(11)]), antennas=(1,)), EmulatedTag(bytes(range(12)), antennas=(2,))]
     async with LLRPEmulator(tags=tags) as emulator, running(driver(emulator.port, gpi=[BUTTON]), port):
         await port.until(lambda: epcs(port) == {"E2000102030405060708090A", "000102030405060708090A0B"})
-        await port.until(lambda: emulator.keepalive_acks >= 2)
+        await port.until(lambda: emulator.keepalive_acks >= 1)
         antennas = {tag["epc"][:2]: tag["antenna"] for r in port.readings for tag in r.values.get("tags", ())}
         assert antennas == {"E2": 1, "00": 2}
         await emulator.set_gpi(1, True)
@@ -79,7 +81,7 @@ async def test_llrpkits_emulator_that_drops_an_answer_is_asked_again(port):
         emulator.drop_next(messages.ADD_ROSPEC)
         async with running(driver(emulator.port, timeout_ms=300), port):
             await port.until(lambda: port.readings)
-    assert "ADD_ROSPEC: no answer" in str(port.errors[0])
+    assert any("ADD_ROSPEC: no answer" in str(error) for error in port.errors)
 
 
 @dataclass
@@ -145,7 +147,7 @@ async def test_a_reader_of_llrpjs_is_read_and_understands_every_word(port):
     assert {name for name, on in selector.items() if on} == {"EnableAntennaID", "EnablePeakRSSI"}
     config = reader.last("SET_READER_CONFIG")
     assert not config["ResetToFactoryDefault"]
-    assert config["KeepaliveSpec"] == {"KeepaliveTriggerType": "Periodic", "PeriodicTriggerValue": 200}
+    assert config["KeepaliveSpec"] == {"KeepaliveTriggerType": "Periodic", "PeriodicTriggerValue": KEEPALIVE_S * 1000}
     assert port.said[0].facts == {"maker": "Zebra", "model": 7, "firmware": "llrpjs 1.0.1", "antennas": 2}
 
 

@@ -18,6 +18,7 @@ from simulators.modbus.wire import Faults, Server, server_tls
 from simulators.tagreader.model import Gate
 from simulators.tagreader.module import Module, m100
 from tests.background import serving
+from tests.core import DEADLINE_S
 from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
@@ -27,7 +28,7 @@ TURNS = 10
 POINTS = [{"name": "alarm", "table": "holding", "address": 4102}]
 
 
-def tried(driver, deadline_s=5.0, **settings):
+def tried(driver, deadline_s=DEADLINE_S, **settings):
     info = available()[driver]
     valid = settings_class(info).model_validate(settings)
 
@@ -60,7 +61,7 @@ def test_a_wrong_speed_where_the_device_is_asked_and_where_it_talks(tmp_path):
     assert asked.layer in ("no answer", "answer not understood") and "baud" in asked.mend
     assert right.report.ok
     with serving(lambda: Collar(Walk(), 0.1, tmp_path / "collar", 9600)):
-        heard = tried("nmea", 3.0, url=f"serial://{tmp_path}/collar?baud=4800")
+        heard = tried("nmea", 10.0, url=f"serial://{tmp_path}/collar?baud=4800")
         right = tried("nmea", url=f"serial://{tmp_path}/collar?baud=9600")
     assert (heard.layer, "wrong baud rate" in heard.mend) == ("answer not understood", True)
     assert right.report.ok

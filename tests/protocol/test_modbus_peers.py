@@ -21,6 +21,7 @@ from drivers.modbus.settings import ModbusSettings
 from simulators.modbus.model import Device
 from simulators.modbus.wire import Faults, Server
 from tests.fakeport import FakePort, running
+from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 HOST = "127.0.0.1"
@@ -62,7 +63,7 @@ def shown(output: str) -> dict[int, str]:
 
 
 def driver(port: int, *points: dict[str, Any], **settings: Any) -> ModbusDriver:
-    given = {"url": f"tcp://{HOST}:{port}", "poll_ms": 10, "timeout_ms": 500, **settings, "points": points}
+    given = {"url": f"tcp://{HOST}:{port}", "poll_ms": 10, "timeout_ms": 60_000, **settings, "points": points}
     return ModbusDriver(ModbusSettings.model_validate(given))
 
 
@@ -135,7 +136,7 @@ async def test_every_step_of_the_counter_is_a_hit(fake: FakePort) -> None:
 
 
 async def test_a_restarted_device_is_found_again(fake: FakePort) -> None:
-    async with simulated() as port:
+    async with simulated(free_port()) as port:
         task = running(driver(port, COUNTER), fake)
         await task.__aenter__()
         await fake.until(lambda: len(alarms(fake)) >= 3)
@@ -152,14 +153,14 @@ async def test_a_restarted_device_is_found_again(fake: FakePort) -> None:
     [
         (Faults(busy_every=5), {DeviceState.UP}),
         (Faults(drop_every=7), {DeviceState.UP, DeviceState.DOWN}),
-        (Faults(hang_every=6, hang_s=0.3), {DeviceState.UP}),
+        (Faults(hang_every=6, hang_s=1.5), {DeviceState.UP}),
     ],
     ids=["busy", "drop", "hang"],
 )
 async def test_a_device_that_misbehaves_now_and_then_keeps_giving_hits(
     fake: FakePort, faults: Faults, states: set[DeviceState]
 ) -> None:
-    async with simulated(faults=faults) as port, running(driver(port, COUNTER, timeout_ms=100), fake):
+    async with simulated(faults=faults) as port, running(driver(port, COUNTER, timeout_ms=1000), fake):
         await fake.until(lambda: len(alarms(fake)) >= 20)
     found = alarms(fake)
     assert found == sorted(set(found)), "no value twice, and none after a later one"

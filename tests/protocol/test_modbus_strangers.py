@@ -43,7 +43,7 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(url: str, **settings: Any) -> ModbusDriver:
-    return ModbusDriver(ModbusSettings.model_validate({"url": url, "poll_ms": 20, "timeout_ms": 2000, **settings}))
+    return ModbusDriver(ModbusSettings.model_validate({"url": url, "poll_ms": 20, "timeout_ms": 60_000, **settings}))
 
 
 def alarms(port: FakePort, label: str) -> list[Any]:
@@ -149,7 +149,7 @@ async def test_tls_is_verified_both_ways(port: FakePort, tmp_path: Path) -> None
         assert not port.errors
         with pytest.raises(LinkDenied, match="no TLS: "):
             await driver(url, points=POINTS, ca_file=str(other.file), **ours).run(port)
-        report = await driver(f"tls://localhost:{number}", points=POINTS, ca_file=str(authority.file), **ours).probe(10)
+        report = await driver(f"tls://localhost:{number}", points=POINTS, ca_file=str(authority.file), **ours).probe(60)
         assert (report.code, "another name" in str(report.mend)) == ("link-tls", True), "another name is not taken"
 
 
@@ -176,7 +176,7 @@ async def test_libmodbus_and_the_driver_read_the_same_serial_unit(port: FakePort
             {"name": "level", "table": "holding", "address": 2, "type": "float32"},
             {"name": "scratch", "table": "holding", "address": 100, "alarm": "on_change"},
         ]
-        async with running(driver(f"serial://{line}?baud=115200", points=points), port):
+        async with running(driver(f"serial://{line}?baud=115200", points=points, quiet_ms=100), port):
             await port.until(lambda: any(r.values["points"].get("level") for r in port.readings))
         assert port.readings[0].values["points"]["level"] == float(level[2])
         assert not port.errors

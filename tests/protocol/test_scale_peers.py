@@ -39,7 +39,7 @@ async def test_mt_sics_emulators_scale_is_read(port):
     transport = TCPTransport(MTSICSEngine(state), cfg=TCPConfig(host="127.0.0.1", port=0))
     host, number = await transport.start()
     try:
-        async with running(driver(f"tcp://{host}:{number}"), port):
+        async with running(driver(f"tcp://{host}:{number}", timeout_ms=60_000), port):
             await port.until(lambda: told(port) == [0.0])
             state.set_weight(31.4, stable=False)
             await port.rounds_more(3)
