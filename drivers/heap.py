@@ -1,12 +1,14 @@
-"""How much of what was freed the C library keeps: bounded, so that a burst of pictures does not stay in memory.
+"""What stays in memory, and what does not.
 
-By itself glibc raises its limits to twice the largest block ever freed, in as many arenas as there are threads.
+How much of what was freed the C library keeps is bounded, so that a burst of pictures does not stay. By itself glibc
+raises its limits to twice the largest block ever freed, in as many arenas as there are threads.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 
 MAPPED_FROM_BYTES = 4 * 1024 * 1024
 """A plane of a picture is smaller: to map it anew each time costs the kernel more than all else that is done to it."""
@@ -35,6 +37,16 @@ def give_back() -> None:
     """Return to the system what is free; takes some milliseconds, so it is for a moment in which nothing is done."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def settle() -> None:
+    """Have Python's collector leave alone, from now on, whatever is there by now: it is there to stay.
+
+    Else it looks every few hundred scans at all that was ever loaded, which holds up the scan at hand by tens of
+    milliseconds; and in a process that is forked it writes to every object, and the kernel copies every page.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _set(option: int, value: int) -> None:

@@ -184,6 +184,8 @@ async def _serve(sock: socket.socket) -> None:
     port.on_order = driver.order
     if order:
         driver.order(_outputs(order))
+    if info.pictures:  # else its parent has loaded it, and settled
+        heap.settle()
     await port.write(wire.Hello(driver=info.name, version="1"))
     async with asyncio.TaskGroup() as group:
         group.create_task(port.listen(decoder))

@@ -59,5 +59,6 @@ def _serve(folder: Path) -> bool:
 
     def ready() -> None:
         logging.getLogger("jaitf.core").info("ready: %s/%s, %d devices", who.site, who.id, len(loaded.devices))
+        heap.settle()
 
     return asyncio.run(serve(loaded, ready))

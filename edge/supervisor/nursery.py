@@ -7,7 +7,6 @@ of the wire and a handle on the process, and tells of exits. It dies with the co
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import logging
 import os
@@ -117,8 +116,7 @@ def _prepare(names: Iterable[str]) -> None:
         except Exception:
             # A library that is missing or broken is one device's loss: its own process meets it again.
             logging.getLogger("jaitf.device").exception("the driver %s cannot be loaded", info.name)
-    gc.collect()
-    gc.freeze()  # else each process's collector writes to every object, and the kernel copies every page
+    heap.settle()
 
 
 def main() -> None:

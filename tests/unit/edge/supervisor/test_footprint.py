@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ["PIL", "cryptography", "cv2", "imagecodecs", "numpy", "onnxruntime", "pydicom", "pynetdicom", "requests"]
 
 #: What each driver's own process loads of these before its device has said a word; those not named nothing at all: all
@@ -56,6 +58,34 @@ import json, sys
 import edge.daemon, edge.cli.run, edge.config.load
 print(json.dumps(["core", [name for name in HEAVY if name in sys.modules]]))
 """
+#: How many objects the collector still looks at once the core is ready, and once a driver of pictures is made.
+_CORE_AT_WORK = """
+import edge.config.load, edge.daemon, edge.trial
+from edge.cli import run
+from types import SimpleNamespace as Some
+import gc, json
+async def serve(loaded, ready):
+    ready()
+    print(json.dumps(["core", [len(gc.get_objects())]]))
+edge.trial.recover = lambda folder: None
+edge.config.load.load = lambda folder: Some(appliance=Some(site="s", id="e"), page_off="", devices=[])
+edge.daemon.serve = serve
+run._serve(None)
+"""
+_DEVICE_AT_WORK = """
+import gc, json, socket, threading
+from drivers import host, wire
+ours, cores = socket.socketpair()
+settings = {"listen": "127.0.0.1:0"}
+start = wire.Start(device="x", driver="dicos", settings=settings, state_dir="/nonexistent", window=1)
+cores.sendall(b"".join(wire.encode(start)))
+def look():
+    cores.recv(1)  # its greeting: the driver is made
+    print(json.dumps(["device", [len(gc.get_objects())]]), flush=True)
+    cores.close()
+threading.Thread(target=look).start()
+host.serve(ours)
+"""
 _PAGE = """
 import json, sys
 import edge.web.__main__
@@ -91,3 +121,10 @@ def test_the_core_of_a_lane_without_pictures_loads_nothing_of_pictures():
 
 def test_the_page_loads_nothing_of_pictures_signatures_or_of_writing_the_ledger():
     assert loaded(_PAGE) == {"page": set()}
+
+
+@pytest.mark.parametrize("program", [_CORE_AT_WORK, _DEVICE_AT_WORK])
+def test_what_is_there_to_stay_is_not_looked_at_with_each_scan_again(program):
+    """Some ten thousands of objects, which took tens of milliseconds of the scan at hand every few hundred scans."""
+    ((_, objects),) = loaded(program).items()
+    assert max(objects) < 10_000
