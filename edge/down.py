@@ -70,7 +70,8 @@ def first_problem(error: ValidationError) -> str:
 class Asked(BaseModel):
     """A message from the console: exact types, no surprises in size, what is not known is let by and not kept."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+    # Of texts pydantic keeps the last 16,384 that it has read; of a receipt's hardly one comes twice.
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False, cache_strings="keys")
 
 
 class Receipt(Asked):

@@ -230,4 +230,5 @@ _Head = Annotated[
     Hello | Beat | State | ScanHead | ReadingHead | Answer | Order | Start,
     Field(discriminator="kind"),
 ]
-HEADS: TypeAdapter[Any] = TypeAdapter(_Head)
+#: pydantic keeps the last 16,384 texts that it has read, and of a scan's hardly one comes twice: names alone.
+HEADS: TypeAdapter[Any] = TypeAdapter(_Head, config=ConfigDict(cache_strings="keys"))

@@ -386,3 +386,11 @@ def test_picture_data_is_not_copied() -> None:
     )
     data[0] = 9
     assert bytes(parts[-1]) == b"\x09\0\0\0"
+
+
+def test_of_texts_that_came_none_is_kept() -> None:
+    """Each scan has names of its own: pydantic by itself would keep some sixteen thousand of them."""
+    offer = wire.Offer(number=1, observation=Scan(Stamp(1, 1), "1.2.840.7", b"", "", "", problem="p"))
+    one, other = received(on_the_wire(offer, offer))
+    assert one.observation.key == other.observation.key
+    assert one.observation.key is not other.observation.key
