@@ -116,6 +116,11 @@ class Process:
                     raise NotUp(f"no {part!r} in {deadline_s:.0f} s; it said: {self.tail()}")
                 self._came.wait(min(left_s, 0.5))
 
+    @property
+    def status(self) -> int | None:
+        """Its status, None while it runs."""
+        return self._process.poll()
+
     def objects(self) -> int:
         """Return how many lines were JSON objects so far."""
         return sum(line.startswith("{") for _, line in list(self.lines))

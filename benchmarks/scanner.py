@@ -1,9 +1,13 @@
-"""A scanner as the appliance meets one: simulated bags as DICOS files, stored by pynetdicom over one association."""
+"""A scanner as the appliance meets one: simulated bags as DICOS files, stored by pynetdicom, or in numbers by dcmtk."""
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +16,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 
-from benchmarks.box import NotUp, program
+from benchmarks.box import NotUp, Process, program
 
 DX_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.501.2.2"
 MAKE_S = 120.0
@@ -74,3 +78,24 @@ class Scanner:
         """Store a file's object, and return the status."""
         status = self._association.send_c_store(path)
         return int(status.Status) if "Status" in status else -1
+
+
+def _dcmtk(name: str) -> str:
+    """Return where a program of dcmtk's is: pynetdicom brings namesakes, which lie beside this Python."""
+    ours = Path(sys.executable).parent
+    others = [place for place in os.get_exec_path() if Path(place) != ours]
+    if path := shutil.which(name, path=os.pathsep.join(others)):
+        return path
+    raise NotUp(f"{name} of dcmtk is not installed")
+
+
+def storing(port: int, files: Sequence[Path], called: str = "EDGE") -> Process:
+    """Run dcmtk's storescu, which stores the files one after the other over one association, each under new names.
+
+    It ends with 0 once all are stored, with another status at the first that is refused. It takes a fifth of the
+    processor's time that pynetdicom takes to store a scan: what is measured is who it stores to.
+    """
+    words = ("-q", "--required", "--propose-little", "--max-send-pdu", "131072")
+    names = ("--invent-instance", "--invent-series", "1", "--invent-study", "1")
+    where = ("--aetitle", "SCANNER", "--call", called, "127.0.0.1", str(port))
+    return Process(_dcmtk("storescu"), *words, *names, *where, *map(str, files))
