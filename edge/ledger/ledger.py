@@ -400,6 +400,7 @@ class Ledger:
 
     def _checkpoint(self, how: str) -> None:
         try:
-            self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            _, _, back = self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+            self._log.written_back(back)
         except sqlite3.Error as error:
             log.debug("checkpoint: %s", error)

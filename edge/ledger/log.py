@@ -1,40 +1,50 @@
-"""How much of the write-ahead log waits to be written back, as its index says.
+"""How much of the write-ahead log waits to be written back.
 
 The length of the file does not say it: a log that was written back is begun anew in the same file, over what is there.
-The index: SQLite's "WAL-mode File Format", section 2.1, The WAL-Index File Format.
+What is of now has the two salts of the log's header. The format: SQLite's "Database File Format", section 4, The
+Write-Ahead Log. SQLite's own count is in the log's index, but SQLite has its locks there, and POSIX takes all locks of
+a process on a file away once it closes that file anywhere.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 
-_HEADER_BYTES = 100
-#: szPage, mxFrame; nBackfill: in the byte order of the machine.
-_PAGE_SIZE, _LAST_FRAME, _WRITTEN_BACK = (struct.Struct(f"={kind}") for kind in "HII")
-_PAGE_SIZE_AT, _LAST_FRAME_AT, _WRITTEN_BACK_AT = 14, 16, 96
+_HEADER_BYTES = 32
+_FRAME_HEADER_BYTES = 24
+_PAGE_BYTES, _SALTS, _FRAME_SALTS = slice(8, 12), slice(16, 24), slice(8, 16)
 
 
 class Log:
-    """The log of a ledger that this process has open. Closed only after it: to close a file gives up SQLite's locks."""
+    """The log of a ledger, for its one writer, who alone writes it back."""
 
     def __init__(self, path: Path) -> None:
-        self._file = Path(f"{path}-wal")
-        self._index = os.open(f"{path}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        self._file = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        self._header = b""
+        self._frames = self._back = 0
 
     def waiting_bytes(self) -> int:
         """Return how many bytes of pages are not in the ledger's file yet. Raises OSError."""
-        header = os.pread(self._index, _HEADER_BYTES, 0)
-        (page_bytes,) = _PAGE_SIZE.unpack_from(header, _PAGE_SIZE_AT)
-        (last,) = _LAST_FRAME.unpack_from(header, _LAST_FRAME_AT)
-        (back,) = _WRITTEN_BACK.unpack_from(header, _WRITTEN_BACK_AT)
-        return int(last - back) * int(page_bytes)
+        header = os.pread(self._file, _HEADER_BYTES, 0)
+        if header != self._header:
+            self._header, self._frames, self._back = header, 0, 0
+        page_bytes = int.from_bytes(header[_PAGE_BYTES], "big")
+        salts, step = header[_SALTS], _FRAME_HEADER_BYTES + page_bytes
+        at = _HEADER_BYTES + self._frames * step
+        while salts and os.pread(self._file, _FRAME_HEADER_BYTES, at)[_FRAME_SALTS] == salts:
+            self._frames += 1
+            at += step
+        return (self._frames - self._back) * page_bytes
+
+    def written_back(self, frames: int) -> None:
+        """Note how many frames of the log SQLite said are in the ledger's file now."""
+        self._back = frames
 
     def size(self) -> int:
         """Return how long the file is. Raises OSError."""
-        return self._file.stat().st_size
+        return os.fstat(self._file).st_size
 
     def close(self) -> None:
-        """Let go of the index."""
-        os.close(self._index)
+        """Let go of the file."""
+        os.close(self._file)

@@ -31,10 +31,16 @@ def test_what_waits_is_what_sqlite_says_waits(db, tmp_path):
     _, frames, back = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     assert between == frames * store.PAGE_BYTES
     assert before == back * store.PAGE_BYTES
+    log.written_back(back)
     assert 0 < log.waiting_bytes() == (frames - back) * store.PAGE_BYTES
     reader.close()
-    db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    log.written_back(db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[2])
     assert log.waiting_bytes() == 0
+    db.execute("INSERT INTO t VALUES (?)", (b"x" * 9000,))  # over the first frames, with more of the old behind
+    _, frames, back = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    assert log.waiting_bytes() == frames * store.PAGE_BYTES < between
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert (log.waiting_bytes(), log.size()) == (0, 0)
     log.close()
 
 
