@@ -31,6 +31,7 @@ LOOK_S = 0.05
 WARM_UP = 150
 FLOOR_RUNS = 100
 SLOPE_MB = 0.5
+SHARE_OF_BARE = 0.9
 FILLED = 2_000
 """By so many scans is full what holds a fixed number of things: 500 scores, 500 lines of the log, SQLite's pages, 4 and
 2 MiB; pydantic's cache of strings, 1.4 MB, is full by 8,000. What grows from there on grows for ever."""
@@ -108,7 +109,7 @@ class _Load:
     def __init__(self, folder: Path, port: int, kinds: list[Bag], heard: _Heard, process: box.Process) -> None:
         self.stored = self.refused = 0
         self.per_s = 0.0
-        self.cpu_ms = 0.0
+        self.cpu_ms = self.beside_ms = 0.0
         self.pause_mb = self.rest_mb = 0.0
         self.memory: list[tuple[float, float]] = []
         self._port, self._files = port, _written(folder / "stored", kinds)
@@ -122,14 +123,14 @@ class _Load:
         for thread in threads:
             thread.start()
         began_s, began = time.monotonic(), 0
-        cost = box.cost(self._process.pid)
+        cost, all_s = box.cost(self._process.pid), box.cpu_s_of_all()
         told_s = began_s
         while not self._done(began_s, seconds, scans):
             time.sleep(SAMPLE_S)
             now = box.cost(self._process.pid)
             through = self._heard.verdicts
             if through < WARM_UP and seconds > LOAD_SHORT_S:
-                began, cost = through, now
+                began, cost, all_s = through, now, box.cpu_s_of_all()
             else:
                 self.memory.append((through, now.pss_bytes / 1e6))
             if now.at_s - told_s > 30:
@@ -139,6 +140,7 @@ class _Load:
         self.stored = through
         self.per_s = (through - began) / (end.at_s - cost.at_s)
         self.cpu_ms = 1e3 * (end.cpu_s - cost.cpu_s) / max(1, through - began)
+        self.beside_ms = 1e3 * (box.cpu_s_of_all() - all_s) / max(1, through - began) - self.cpu_ms
         self._over.set()
         for thread in threads:
             thread.join(30)
@@ -231,14 +233,31 @@ def _idle(before: box.Cost, after: box.Cost) -> Row:
 def _sustained(load: _Load, floor: Floor) -> Row:
     bare_per_s = 1 / Spread.of(floor.run_s).p50
     fed_per_s = 1 / Spread.of(floor.whole_s).p50
+    feed_ms, graph_ms = (1e3 * each for each in floor.least_cpu_s(len(floor.run_s)))
+    cores = len(os.sched_getaffinity(0))
+    at_bar_ms = 1e3 * cores / (SHARE_OF_BARE * bare_per_s)
     return Row(
         "lane",
         "scans a second through the whole lane, sustained",
         f"{load.per_s:.1f}; {load.cpu_ms:.0f} ms of processor time a scan",
         f"bare ONNX Runtime in a loop {bare_per_s:.1f}; with preprocessing {fed_per_s:.1f}",
-        "at least 0.9 of bare",
-        (Bar("of bare", load.per_s / bare_per_s, 0.9, at_most=False),),
+        f"at least {SHARE_OF_BARE} of bare",
+        (Bar("of bare", load.per_s / bare_per_s, SHARE_OF_BARE, at_most=False),),
         f"{load.stored:,} scans stored by {SCANNERS} scanners (dcmtk), {load.refused} refused; scanners, broker and"
-        " subscriber share the cores with the lane, and bare ONNX Runtime has them to itself",
-        {"per_s": load.per_s, "bare_per_s": bare_per_s, "fed_per_s": fed_per_s, "cpu_ms": load.cpu_ms},
+        " subscriber share the cores with the lane, and bare ONNX Runtime has them to itself. Of processor time a scan"
+        f" takes {load.cpu_ms:.1f} ms in the lane, and {load.beside_ms:.1f} ms in scanners, broker, subscriber and this"
+        f" measuring; at {SHARE_OF_BARE} of bare {cores} cores have {at_bar_ms:.1f} ms for both. The graph alone, with"
+        f" one thread and all of a core's cache, takes {graph_ms:.1f} ms of them, and what it is fed {feed_ms:.1f} ms:"
+        f" {at_bar_ms - graph_ms - feed_ms:.1f} ms are left to take a scan in, to draw, sign and keep it, and to tell"
+        " of it",
+        {
+            "per_s": load.per_s,
+            "bare_per_s": bare_per_s,
+            "fed_per_s": fed_per_s,
+            "cpu_ms": load.cpu_ms,
+            "beside_ms": load.beside_ms,
+            "graph_cpu_ms": graph_ms,
+            "feed_cpu_ms": feed_ms,
+            "at_bar_ms": at_bar_ms,
+        },
     )

@@ -36,7 +36,10 @@ is the model's side, orange the daemon's. `python -m benchmarks.flame` draws it 
 
 What was found by it and mended: half of a picture's preparation was sorting pixels to say how noisy it is; the
 thumbnail read the picture a second time; a hit's signature took less time than writing what is signed; of a drain, a
-quarter was paho building tables of properties that no receipt has. What is left is the graph itself and the disk.
+quarter was paho building tables of properties that no receipt has. Of the slowest scans some waited 40 ms for a
+scanner's kernel, which held back the end until all before it was acknowledged, and some for Python's collector, which
+looked through all that was ever loaded. What is left is the graph itself, the disk, and many small things of which none
+takes more than a millisecond.
 """
 
 
