@@ -152,11 +152,15 @@ class Process:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process and its children have cost: processor seconds so far, memory now (PSS)."""
+    """What a process and its children have cost: processor seconds so far, memory now (PSS), and what of it is no file.
+
+    What is of files is code, for the most part: how much of it is counted here depends on who else has it mapped.
+    """
 
     cpu_s: float
     pss_bytes: int
     at_s: float
+    anonymous_bytes: int = 0
 
     def share_since(self, before: Cost) -> float:
         """Return the share of one core since an earlier look."""
@@ -166,13 +170,15 @@ class Cost:
 def cost(pid: int) -> Cost:
     """Return the cost of a process and all below it, by /proc."""
     root = psutil.Process(pid)
-    cpu_s, pss = 0.0, 0
+    cpu_s, pss, anonymous = 0.0, 0, 0
     for process in (root, *root.children(recursive=True)):
         with contextlib.suppress(psutil.Error, OSError):
             times = process.cpu_times()
             cpu_s += times.user + times.system
-            pss += _pss(process.pid)
-    return Cost(cpu_s, pss, time.monotonic())
+            memory = _memory(process.pid)
+            pss += memory["Pss"]
+            anonymous += memory["Pss_Anon"]
+    return Cost(cpu_s, pss, time.monotonic(), anonymous)
 
 
 def cpu_s_of_all() -> float:
@@ -187,11 +193,10 @@ def cpu_s_of_all() -> float:
     return float(spent_s)
 
 
-def _pss(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def _memory(pid: int) -> dict[str, int]:
+    """Return what /proc says of a process's memory, in bytes, by its names: proc(5), smaps_rollup."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
 
 
 def by_process(pid: int) -> dict[str, float]:
@@ -201,7 +206,7 @@ def by_process(pid: int) -> dict[str, float]:
         with contextlib.suppress(psutil.Error, OSError):
             title = " ".join(process.cmdline()).strip()
             name = title if title.startswith("jaitf-edge-") else "core"
-            found[name] = round(_pss(process.pid) / 1e6, 1)
+            found[name] = round(_memory(process.pid)["Pss"] / 1e6, 1)
     return found
 
 

@@ -15,7 +15,7 @@ IDLE = Cost(cpu_s=1.0, pss_bytes=240_000_000, at_s=1.0)
 
 
 def load(samples: list[tuple[float, float]]) -> Any:
-    return SimpleNamespace(memory=samples, rest_mb=252.0, pause_mb=260.0)
+    return SimpleNamespace(memory=samples, anonymous=samples, rest_mb=252.0, pause_mb=260.0)
 
 
 def test_a_slope_is_of_what_grows_behind_the_fill() -> None:
