@@ -6,6 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+#: Of the loop, that asyncio needs to let go of a connection.
+TURNS = 10
+
+
+async def _let_go() -> None:
+    """End what the device still did for connections: closed with its loop, they would be told in some later test."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
 
 @contextmanager
 def serving(make: Callable[[], Any]) -> Iterator[int]:
@@ -22,6 +35,7 @@ def serving(make: Callable[[], Any]) -> Iterator[int]:
             await stop.wait()
         finally:
             await device.close()
+            await _let_go()
 
     def work() -> None:
         try:

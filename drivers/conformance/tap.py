@@ -6,7 +6,9 @@ It carries bytes until a trial holds them back, mixes something in, cuts them, s
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import random
 import socket
 import tty
 from collections.abc import Callable, Coroutine
@@ -23,6 +25,9 @@ READ_BYTES = 64 * 1024
 #: A driver that takes nothing for so long ends a flood: it has shut its ears, which is a way to stand one.
 FLOOD_S = 2.0
 FLOOD_CHUNK_BYTES = 16 * 1024
+FIRST_PORT, PORTS_EACH, PORT_SHARES = 28_000, 250, 16
+#: Of the loop, that asyncio needs to let go of a connection, one included that it was accepting just then.
+TURNS = 10
 
 
 _Watch = Callable[[int, Callable[[], object]], None]
@@ -154,8 +159,13 @@ class Tap(Marks):
         self._peer_port = serve
         self._driver_port = _free_port(wire) if serve is None else 0
         self._path = folder / "line"
-        self.port = _free_port(wire)
+        self._kept: socket.socket | None = None
+        if wire is Wire.TCP:
+            self._kept, self.port = _kept_port()
+        else:
+            self.port = _free_port(wire)
         self._server: asyncio.Server | None = None
+        self._arriving: set[_SocketEnd] = set()
         self._pairs: set[_Pair] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[tuple[_Pair, bytes]] | None = None
@@ -210,12 +220,22 @@ class Tap(Marks):
             server.close()
         for pair in list(self._pairs):
             self._drop(pair)
+        for end in self._arriving:
+            end.close()
+        self._arriving.clear()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         self._held = None
         self._noise = b""
         self._silent = self._halve = False
+
+    def close(self) -> None:
+        """Let go of the port, for good."""
+        if self._kept:
+            self._kept.close()
 
     async def flood(self, noise: bytes, total_bytes: int) -> None:
         """See `Line.flood`."""
@@ -231,15 +251,24 @@ class Tap(Marks):
                     sent += len(block)
                     await asyncio.sleep(0)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         near = _SocketEnd(reader, writer)
+        if self._server is None:  # it came while the cable was being pulled
+            near.close()
+            return
+        self._arriving.add(near)
+        self._start(self._admit(near))
+
+    async def _admit(self, near: _SocketEnd) -> None:
         dials = self._peer_port is not None
         try:
             far = _SocketEnd(*await asyncio.open_connection(HOST, self._peer_port if dials else self._driver_port))
         except OSError:
             near.close()
-            return
-        self._join(near, far) if dials else self._join(far, near)
+        else:
+            self._join(near, far) if dials else self._join(far, near)
+        finally:
+            self._arriving.discard(near)
 
     def _join(self, driver: _End, peer: _End) -> None:
         pair = _Pair(driver, peer)
@@ -295,7 +324,23 @@ def _settle(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
+def _kept_port() -> tuple[socket.socket, int]:
+    """Return a TCP port and what keeps it while nobody listens there, as between a pulled cable and its return.
+
+    A server may listen there all the same: asyncio's sets SO_REUSEADDR, and this socket does not listen.
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind((HOST, 0))
+    return keeper, int(keeper.getsockname()[1])
+
+
 def _free_port(wire: Wire) -> int:
-    with socket.socket(type=socket.SOCK_DGRAM if wire is Wire.UDP else socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port for a driver to listen on, from below those that Linux gives to connections (32768 and up)."""
+    first = FIRST_PORT + os.getpid() % PORT_SHARES * PORTS_EACH  # trials held side by side choose apart
+    for port in random.sample(range(first, first + PORTS_EACH), PORTS_EACH):
+        kind = socket.SOCK_DGRAM if wire is Wire.UDP else socket.SOCK_STREAM
+        with suppress(OSError), socket.socket(type=kind) as probe:
+            probe.bind((HOST, port))
+            return port
+    raise OSError(errno.EADDRINUSE, f"no free port from {first} to {first + PORTS_EACH}")

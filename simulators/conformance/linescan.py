@@ -106,6 +106,7 @@ async def line(wire: Wire, folder: Path) -> AsyncIterator[Line]:
             yield tap
     finally:
         await tap.unplug()
+        tap.close()
         await asyncio.sleep(0)  # a datagram transport that is aborted lets go of its socket in the loop's next turn
 
 

@@ -74,6 +74,7 @@ class Peer(threading.Thread):
                 yield tap
             finally:
                 await tap.unplug()
+                tap.close()
 
     def __enter__(self) -> Peer:
         self.start()
