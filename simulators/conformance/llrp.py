@@ -25,7 +25,7 @@ async def serve() -> AsyncIterator[int]:
 
 
 def settings(url: str) -> dict[str, Any]:
-    return {"url": url, "keepalive_s": 0.1, "report_ms": 50, "timeout_ms": 400}
+    return {"url": url, "keepalive_s": 1, "report_ms": 50, "timeout_ms": 400}
 
 
 def good(observation: Observation) -> bool:

@@ -64,7 +64,7 @@ def settings(url: str) -> dict[str, Any]:
     # Two pixels inside the window, as the driver's page says: coded video bleeds over the window's edge.
     x, y, width, height = LAYOUT.region
     inside = {"region": [x, y + 2, width, height - 4]}
-    return {"url": stream, "read_timeout_ms": 500, "open_timeout_ms": 5000, **LAYOUT.settings(), **inside}
+    return {"url": stream, "read_timeout_ms": 1500, "open_timeout_ms": 5000, **LAYOUT.settings(), **inside}
 
 
 def good(observation: Observation) -> bool:
@@ -98,7 +98,7 @@ CASES = (
         serve=serve,
         good=good,
         possible=possible,
-        late_s=1.5,
+        late_s=2.5,
         lost_s=20.0,
         noise=noise,
     ),

@@ -14,6 +14,7 @@ from simulators.linescan.model import BITS, Taken
 
 #: Pixels a frame: with header and checksum it fits a datagram on Ethernet (MTU 1500).
 PIXELS_A_FRAME = 640
+MAX_LATE_S = 0.05
 
 
 def frames(line: Taken, at_most: int = PIXELS_A_FRAME) -> Iterator[bytes]:
@@ -129,11 +130,13 @@ class Server:
 
 
 async def play(lines: Iterable[Taken], to: Sender | Server, lines_per_s: float) -> None:
-    """Send lines at this rate, in small bursts as a detector's electronics do."""
+    """Send lines at this rate, in small bursts as a detector's electronics do; who was kept waiting does not hurry."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     for number, line in enumerate(lines):
         ahead_s = number / lines_per_s - (loop.time() - start)
+        if ahead_s < -MAX_LATE_S:
+            start -= ahead_s
         if ahead_s > 0.005:
             await asyncio.sleep(ahead_s)
         elif number % 32 == 0:
