@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import lane
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_console_page import live, shoot
+from tests.browser.visits import PATIENCE_MS
 from tests.unit.simulators.console.appliance import Appliance, hit, uuid7
 
 pytestmark = pytest.mark.browser
@@ -88,8 +90,10 @@ def test_the_board_of_an_appliance(visit: Visit, appliance: Appliance, tmp_path:
     reply = {"transaction": command["transaction"], "status": "done", "code": "ok", "detail": "score .93", "at": ""}
     appliance.settle([appliance.publish("reply", reply)])
     expect(page.locator(".asked li").first).to_be_visible()
-    page.reload()
-    expect(page.locator(".asked")).to_contain_text("Self-test done: score .93")
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while "Self-test done: score .93" not in page.locator(".asked").inner_text():  # the broker has it; the console soon
+        assert time.monotonic() < deadline, page.locator(".asked").inner_text()
+        page.reload()
     shoot(page, "appliance", tmp_path)
 
 

@@ -143,14 +143,14 @@ def test_reading_by_keyboard(appliance: Appliance, visit: Callable[..., Page]) -
     page.keyboard.press("Escape")
     expect(page.locator("#view")).to_be_hidden()
     expect(page).to_have_url(re.compile("/$"))
-    assert page.evaluate("document.activeElement.textContent") == "no 3"
+    expect(page.locator(":focus")).to_have_text("no 3")
     page.keyboard.press("ArrowUp")
-    assert page.evaluate("document.activeElement.textContent") == "no 2"
+    expect(page.locator(":focus")).to_have_text("no 2")
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("n")
-    assert page.evaluate("document.activeElement.textContent") == "no 1"
+    expect(page.locator(":focus")).to_have_text("no 1")
 
 
 def test_the_back_button_closes_the_view_and_its_address_is_a_page(
@@ -197,6 +197,7 @@ def test_history_after_a_reload_and_older_pages(appliance: Appliance, visit: Cal
     expect(page.locator("#hits > li")).to_have_count(50)
     assert page.locator("#hits > li").first.get_attribute("id") == first
     page.get_by_role("link", name="Older hits").click()
+    expect(page.locator("#hits > li").first).not_to_have_id(first or "")
     page.get_by_role("link", name="Older hits").click()
     expect(page.locator("#hits > li")).to_have_count(20)
     page.get_by_role("link", name="Newest hits").click()
