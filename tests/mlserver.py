@@ -23,7 +23,7 @@ from tests.peers import free_port
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / ".cache" / "peers_mlserver" / "bin" / "mlserver"
 RUNTIME = ROOT / "tests" / "peers_mlserver"
-START_DEADLINE_S = 60.0
+START_DEADLINE_S = 120.0
 DATATYPES = {"float32": "FP32", "float16": "FP16", "int64": "INT64"}
 
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fcntl import ioctl
 
 import pyte
 
 ROWS, COLUMNS = 60, 110
-DEADLINE_S = 60.0
+DEADLINE_S, AGAIN_S = 60.0, 5.0
 ENTER, DOWN, UP, CTRL_C, CTRL_U = "\r", "\x1b[B", "\x1b[A", "\x03", "\x15"
 
 
@@ -41,12 +41,23 @@ class Terminal:
         for key in pressed:
             os.write(self._master, key.encode())
 
-    def until(self, *texts: str, after: str = "") -> None:
-        """Return once all the texts are on the screen, below the first `after`; where lines break does not count."""
-        deadline = time.monotonic() + DEADLINE_S
+    def until(self, *texts: str, after: str = "", again: Callable[[], object] = lambda: None) -> None:
+        """Return once all the texts are on the screen, below the first `after`; where lines break does not count.
+
+        `again` is done now and every few seconds, until then.
+        """
+        deadline, due = time.monotonic() + DEADLINE_S, 0.0
         while not all(text in self._words(after) for text in texts):
             assert time.monotonic() < deadline, f"not on the screen: {texts}\n{self.text}"
+            if time.monotonic() >= due:
+                due = time.monotonic() + AGAIN_S
+                again()
             self._look(0.2)
+
+    def forget(self) -> None:
+        """Clear the screen, and what has scrolled out of it: what follows is looked for in what comes from now on."""
+        self._screen.history.top.clear()
+        self._screen.reset()
 
     def until_one(self, *texts: str) -> str:
         """Return the first of the texts that is on the screen, once one is."""

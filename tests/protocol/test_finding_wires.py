@@ -166,11 +166,13 @@ class Strict:
         self._server.close()
 
     async def _talk(self, reader, writer):
-        while head := await reader.read(7):
-            pdu = await reader.readexactly(int.from_bytes(head[4:6]) - 1)
-            if head[6] == self._unit:
-                writer.write(head[:4] + bytes((0, 3, head[6], pdu[0] | 0x80, 2)))
-        writer.close()
+        try:
+            while head := await reader.read(7):
+                pdu = await reader.readexactly(int.from_bytes(head[4:6]) - 1)
+                if head[6] == self._unit:
+                    writer.write(head[:4] + bytes((0, 3, head[6], pdu[0] | 0x80, 2)))
+        finally:
+            writer.close()
 
 
 def test_a_strict_modbus_device_of_any_unit_is_found(tmp_path):

@@ -30,7 +30,8 @@ from tests.protocol.test_dicos_joined import store
 
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore:.*VR")]
 
-PATIENT_S = 30.0
+PATIENT_S = 60.0
+PROVED_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
 
     async with Listener(broker.port, receipts=True) as listener, lane.running():
         await listens(port)
-        await listener.wait(lambda: stands(listener, "trusted"))
+        await listener.wait(lambda: stands(listener, "trusted"), PROVED_S)
         assert [found.grade for found in doctor(load(lane.config))] == [Grade.OK]
         await store(port, *bags(tmp_path / "there", 2, 5))
         assert set(await judged_by(listener, 2)) == {("server", None)}
@@ -129,7 +130,7 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
         (found,) = doctor(load(lane.config))
         assert found.grade is Grade.WARN and "judged here meanwhile" in found.mend
         peer.start()
-        await listener.wait(lambda: stands(listener, "trusted"), 90)
+        await listener.wait(lambda: stands(listener, "trusted"), PROVED_S)
         await store(port, *bags(tmp_path / "back", 9, 10))
         assert set((await judged_by(listener, 6))[len(gone) :]) == {("server", None)}
 

@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from tests.torture.trial import Broken
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_DEADLINE_S = 40.0
-END_DEADLINE_S = 15.0
+READY_DEADLINE_S = 90.0
+END_DEADLINE_S = 30.0
+GONE_DEADLINE_S = 30.0
 POLL_S = 0.01
 
 SITE, EDGE = "lfw", "edge-01"
@@ -204,7 +205,7 @@ class Box:
 
     @staticmethod
     def _gone(family: list[psutil.Process]) -> None:
-        _, left = psutil.wait_procs(family, 5.0)
+        _, left = psutil.wait_procs(family, GONE_DEADLINE_S)
         if left:
             raise Broken(f"processes outlive the core: {left}")
 

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ import pytest
 from simulators.xray import make_scan
 from simulators.xray.export import LABELS, write
 from simulators.xray.wire import Identity, Scanner, datasets, store_all
+from tests.core import DEADLINE_S
 from tests.peers import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # (0008,0118) is CS in DICOS, UI in DICOM
@@ -172,9 +174,10 @@ def test_dcmtk_stores_what_is_sent_after_it_came_back(tmp_path):
 
 
 def _until_listening(port: int) -> None:
-    for _ in range(200):
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
         with socket.socket() as probe:
-            probe.settimeout(0.05)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
+        time.sleep(0.02)
     raise AssertionError("storescp does not listen")

@@ -15,6 +15,7 @@ from drivers.recording.heard import Said
 from drivers.recording.wires import kept
 from simulators.conformance.folder import picture
 from simulators.dicosfiles import made
+from tests.core import DEADLINE_S
 
 INFO = registry.available()["folder"]
 
@@ -33,14 +34,14 @@ def recorded(folder: Path, files: dict[str, bytes], count: int) -> tuple[list[Sa
                 (folder / "export" / name).write_bytes(data)
 
     def end() -> None:
-        due = time.monotonic() + 20
+        due = time.monotonic() + DEADLINE_S
         while (folder / "a.wire").read_bytes().count(b'"e":"file"') < count and time.monotonic() < due:
             time.sleep(0.05)
         keeping.stop()
 
     ending = threading.Thread(target=end)
     ending.start()
-    sessions.record(INFO, settings, keeping, 20, export)
+    sessions.record(INFO, settings, keeping, DEADLINE_S, export)
     ending.join()
     return said, tape.read(folder / "a.wire")
 

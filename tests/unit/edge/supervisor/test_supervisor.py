@@ -271,7 +271,7 @@ async def test_at_the_end_what_has_come_is_kept_and_no_process_is_left(lane, mon
     asyncio.get_running_loop().call_later(0.2, running.gate.set)
     await running.stop()
     assert running.counts("one") == list(range(1, 21))
-    assert not [pid for pid in pids if alive(pid)]
+    await until(lambda: not [pid for pid in pids if alive(pid)])
 
 
 async def test_the_end_does_not_wait_for_ever(lane, monkeypatch):
