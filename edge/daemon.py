@@ -183,6 +183,7 @@ class Appliance:
         )
         self._standing = StandingFile(who.data_dir)
         self._judge.on_blind = self._blind
+        self._judge.on_alarm = lambda scan: self._ledger.foresee(scan.original)
         self.restarting = asyncio.Event()
         self._configuration = Configuration(config, self._supervisor, self._courier, clock, self.restarting.set)
         self._activation = Activation(

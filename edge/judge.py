@@ -109,6 +109,8 @@ class Judge:
         self._serve: Callable[[Model, bool], None] = lambda model, wanted: None
         self._shadowed: deque[tuple[_Waiting, Judgement, Shadow]] = deque(maxlen=MAX_SHADOWED)
         self.on_fallback: Callable[[str, str], None] = lambda device, reason: None
+        self.on_alarm: Callable[[Scan], None] = lambda scan: None
+        """Called in the judge's thread with a scan that raises an alarm, before its thumbnail is drawn."""
         self.on_blind: Callable[[str], None] = lambda reason: None
         self.beat: Callable[[], None] = lambda: None
         self.pictures_of_clear = False
@@ -252,7 +254,7 @@ class Judge:
         started = self._clock.now()
         points = self._watch.points(waiting.device, waiting.model) if self._watch is not None else None
         always = self.pictures_of_clear
-        result = await self._in_thread(lambda: _look(waiting.scan, waiting.model, points, waiting.elevated, always))
+        result = await self._in_thread(lambda: _look(waiting, points, always, self.on_alarm))
         ended = self._clock.now()
         if isinstance(result, str) and waiting.fallback and (result == NO_ANSWER or result.startswith(MODEL_FAILED)):
             self._fall_back_from(waiting.model, result)
@@ -355,9 +357,12 @@ def _name(model: Model) -> ModelName:
 
 
 def _look(
-    scan: Scan, model: Model, points: OperatingPoints | None, elevated: bool, always: bool
+    asked: _Waiting, points: OperatingPoints | None, always: bool, on_alarm: Callable[[Scan], None]
 ) -> tuple[Judgement, bytes | None]:
-    judgement = model.judge(scan.pictures, elevated=elevated, points=points)
+    scan = asked.scan
+    judgement = asked.model.judge(scan.pictures, elevated=asked.elevated, points=points)
+    if judgement.alarm and judgement.findings:
+        on_alarm(scan)
     thumb = None
     if judgement.alarm or always:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from edge.codes import KIND
 from edge.dispositions import held
-from edge.ledger.batch import evidence_path
+from edge.ledger.originals import evidence_path
 from edge.ledger.room import UNKNOWN_MEDIA_TYPE
 from edge.ledger.store import FILE, connect_read_only
 

@@ -7,16 +7,15 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from drivers.clock import Clock, Stamp
-from drivers.fsync import sync_folder, write_whole
 from edge.clock import boot_id
 from edge.event import HISTORICAL_NS, EventWriter
 from edge.ledger import acts
 from edge.ledger.chain import FIRST_LINK, sealed
 from edge.ledger.entries import Entry, Mark, Note, Record, Written
+from edge.ledger.originals import Originals, evidence_path
 from edge.ledger.room import Room
 from edge.messages import EvidenceBody, HitEvent
 from edge.nouns import Evidence
@@ -24,21 +23,6 @@ from edge.report import report_json
 from edge.signing import SigningKey
 
 _THESE = "seq IN (SELECT value FROM json_each(?))"
-
-
-def evidence_path(sha256: str) -> str:
-    """Return where evidence lies under the data directory."""
-    return f"evidence/{sha256[:2]}/{sha256}"
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder whose name is on the disk when this returns, or that is not there. Raises OSError."""
-    folder.mkdir(mode=0o750)
-    try:
-        sync_folder(folder.parent)
-    except OSError:
-        folder.rmdir()
-        raise
 
 
 class Batch:
@@ -50,7 +34,7 @@ class Batch:
     def __init__(
         self,
         db: sqlite3.Connection,
-        folder: Path,
+        originals: Originals,
         events: EventWriter,
         clock: Clock,
         room: Room,
@@ -61,7 +45,7 @@ class Batch:
         self.hits: list[int] = []
         self.notes: list[tuple[int, str]] = []
         self.db = db
-        self._folder = folder
+        self._originals = originals
         self._events = events
         self._clock = clock
         self._room = room
@@ -80,22 +64,9 @@ class Batch:
 
         Those without a hit are left out where room is short.
         """
-        folders: set[Path] = set()
-        for record in records:
-            evidence = record.evidence
-            if evidence is None or (self._lean and record.hit is None):
-                continue
-            digest = hashlib.sha256(evidence.original).hexdigest()
-            self._digests[id(record)] = digest
-            path = self._folder / evidence_path(digest)
-            folders.add(path.parent)
-            if path.exists():
-                continue
-            if not path.parent.exists():
-                _make_folder(path.parent)
-            write_whole(path, evidence.original)
-        for folder in folders:
-            sync_folder(folder)
+        wanted = [r for r in records if r.evidence and (r.hit or not self._lean)]
+        digests = self._originals.put([record.evidence.original for record in wanted if record.evidence])
+        self._digests = {id(record): digest for record, digest in zip(wanted, digests, strict=True)}
 
     def now_ns(self) -> int:
         """Return the wall time, in Unix nanoseconds."""

@@ -98,3 +98,14 @@ class Written:
     seq: int | None
     repeated: bool = False
     answer: object = None
+
+
+def name_of(entry: Entry) -> str:
+    """Return what an entry is, for a person."""
+    match entry:
+        case Note():
+            return f"a message on {entry.topic}"
+        case Record():
+            return f"what {entry.device} saw"
+        case _:
+            return entry.what

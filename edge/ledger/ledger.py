@@ -18,8 +18,9 @@ from edge.event import EventWriter
 from edge.ledger import store
 from edge.ledger.accounts import Accounts
 from edge.ledger.batch import Batch
-from edge.ledger.entries import Entry, Mark, Note, Record, StoreState, Written
+from edge.ledger.entries import Entry, Mark, Record, StoreState, Written, name_of
 from edge.ledger.log import Log
+from edge.ledger.originals import Originals
 from edge.ledger.room import BALLAST_BYTES, NS_PER_DAY, Room, drop_ballast
 from edge.signing import SigningKey
 
@@ -63,16 +64,6 @@ def _is_of_the_entry(error: Exception) -> bool:
     return not isinstance(error, (OSError, MemoryError))
 
 
-def _name(entry: Entry) -> str:
-    match entry:
-        case Note():
-            return f"a message on {entry.topic}"
-        case Record():
-            return f"what {entry.device} saw"
-        case _:
-            return entry.what
-
-
 class Ledger:
     """Hits, outbox, evidence: written by one thread, many requests to a commit; one alone when nothing else waits.
 
@@ -101,6 +92,7 @@ class Ledger:
         self.room = Room(folder, opened.db, quota_bytes, int(keep_days * NS_PER_DAY), clock, key)
         self._db = opened.db
         self.new = opened.new
+        self._originals = Originals(folder)
         self._events = events
         self._key = key
         self._clock = clock
@@ -157,6 +149,11 @@ class Ledger:
         self._asked.put(_Asked(entry, done))
         return done
 
+    def foresee(self, original: bytes | memoryview) -> None:
+        """Begin to put a hit's original bits on the disk while the hit is still being made; from any thread."""
+        if self.state is StoreState.OK and not self._closed:
+            self._originals.begin(original)
+
     def mark(self, mark: Mark) -> None:
         """Ask for marks to be written, with the next commit or soon; one that is lost in a crash is made again."""
         self._asked.put(mark)
@@ -181,6 +178,7 @@ class Ledger:
                 self.used_bytes = self.room.used_bytes()
             except (OSError, sqlite3.Error) as error:
                 log.debug("housekeeping: %s", error)
+        self._originals.close()
         self._checkpoint("TRUNCATE")
         self._db.close()
         self._log.close()
@@ -280,7 +278,7 @@ class Ledger:
         """Put a batch on the disk: evidence files and their folders first, then one transaction."""
         lean = self.state is not StoreState.OK
         head, self._head = self._head, None  # kept for the next commit where this one comes to be
-        batch = Batch(self._db, self.folder, self._events, self._clock, self.room, lean, self._key, head)
+        batch = Batch(self._db, self._originals, self._events, self._clock, self.room, lean, self._key, head)
         batch.write_evidence([a.entry for a in asked if isinstance(a.entry, Record)])
         with self._transaction():
             written = [batch.write(a.entry) for a in asked]
@@ -313,7 +311,7 @@ class Ledger:
             for asked in batch:
                 self._write([asked])
         elif batch:
-            log.error("%s is no row of the ledger", _name(batch[0].entry), exc_info=error)
+            log.error("%s is no row of the ledger", name_of(batch[0].entry), exc_info=error)
             self._answer(batch, StoreRejected(f"{type(error).__name__}: {error}"))
         else:
             log.error("marks that cannot be written: %r", self._marks, exc_info=error)

@@ -161,6 +161,16 @@ async def test_an_alarm_without_a_thumbnail_is_an_alarm(judge, model, monkeypatc
     assert (report.decision, report.thumb) == (Decision.ALARM, None)
 
 
+async def test_an_alarm_is_told_before_it_is_drawn_and_nothing_else_is(judge, model, monkeypatch):
+    told = []
+    judge.on_alarm = lambda scan: told.append(scan.key)
+    monkeypatch.setattr(module, "thumbnail", lambda *_: (told.append("drawn"), b"jpeg")[1])
+    for number, answer in enumerate((judgement(0.1), judgement(0.93), judgement(0.93, GUN))):
+        model.answer = answer
+        await judge.judge_scan(scan(number), "fake")
+    assert told == ["drawn", "key 2", "drawn"], "an alarm with nothing to show for it is no hit"
+
+
 async def test_an_alarm_with_nothing_to_show_for_it_is_never_clear(judge, model):
     model.answer = judgement(0.93)
     report = await judge.judge_scan(scan(), "fake")

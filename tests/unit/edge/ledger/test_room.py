@@ -9,7 +9,7 @@ import pytest
 
 from drivers import fsync
 from drivers.errors import StoreFull
-from edge.ledger import Mark, Note, batch, room, store
+from edge.ledger import Mark, Note, batch, originals, room, store
 from edge.ledger.entries import StoreState
 from edge.nouns import Evidence
 from tests.core import reading_hit, record, scan_hit, until
@@ -111,7 +111,7 @@ async def test_evidence_is_on_the_disk_before_a_row_names_it(ledger, clock, fold
 
 
 async def test_a_folder_whose_name_did_not_reach_the_disk_is_made_again(ledger, clock, folder, monkeypatch):
-    real, tries = batch.sync_folder, []
+    real, tries = originals.sync_folder, []
 
     def fail_once(path):
         tries.append(path)
@@ -119,12 +119,52 @@ async def test_a_folder_whose_name_did_not_reach_the_disk_is_made_again(ledger, 
             raise OSError(5, "Input/output error")
         real(path)
 
-    monkeypatch.setattr(batch, "sync_folder", fail_once)
+    monkeypatch.setattr(originals, "sync_folder", fail_once)
     made = scan_hit(clock.now())
     with pytest.raises(Exception, match="Input/output"):
         await ledger.commit(record(made))
     await ledger.commit(record(made))
     assert tries[1] == folder / "evidence"
+
+
+async def test_what_is_foreseen_is_written_once_and_ahead_of_its_hit(ledger, clock, folder, monkeypatch):
+    real, written = originals.write_whole, []
+    monkeypatch.setattr(originals, "write_whole", lambda path, data: (written.append(path.name), real(path, data)))
+    made = scan_hit(clock.now())
+    ledger.foresee(made.evidence.original)
+    await until(lambda: files(folder) == {digest(made)})
+    await ledger.commit(record(made))
+    assert written == [digest(made)]
+    assert ledger.accounts.evidence_bytes == len(made.evidence.original)
+
+
+async def test_what_could_not_be_written_ahead_is_written_with_its_hit(ledger, clock, folder, monkeypatch):
+    real, tries = originals.write_whole, []
+
+    def fail_once(path, data):
+        tries.append(path.name)
+        if len(tries) == 1:
+            raise OSError(28, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(originals, "write_whole", fail_once)
+    made = scan_hit(clock.now())
+    ledger.foresee(made.evidence.original)
+    assert (await ledger.commit(record(made))).seq == 1
+    assert (tries, files(folder)) == ([digest(made)] * 2, {digest(made)})
+    assert ledger.state is StoreState.OK
+
+
+async def test_what_is_foreseen_and_never_committed_goes_with_the_next_start(make_ledger, folder):
+    ledger = make_ledger()
+    ledger.start()
+    for number in range(2 * originals.MOST_BEGUN):
+        ledger.foresee(b"bits %d" % number)
+    await ledger.close()
+    assert len(files(folder)) == 2 * originals.MOST_BEGUN, "what was begun is finished"
+    ledger.foresee(b"later")
+    make_ledger().start()
+    assert not files(folder)
 
 
 async def test_the_same_bits_are_kept_once_and_counted_once(ledger, clock, folder):
