@@ -130,9 +130,11 @@ class Process:
         return " | ".join(line for _, line in self.lines[-8:])
 
     def ended(self, deadline_s: float) -> int:
-        """Return its status once it has ended by itself. Raises NotUp."""
+        """Return its status once it has ended by itself, and its last line is read. Raises NotUp."""
         try:
-            return self._process.wait(deadline_s)
+            status = self._process.wait(deadline_s)
+            self._reader.join(STOP_S)
+            return status
         except subprocess.TimeoutExpired:
             raise NotUp(f"still there after {deadline_s:.0f} s; it said: {self.tail()}") from None
 

@@ -23,8 +23,8 @@ from benchmarks.harness import Bar, Row, Say, slope
 STEPS = (10, 55, 100, 150, 200)
 HALF = 100
 MANY = STEPS[-1]
-EVERY_S = 1.0
-LOOKS, LOOKS_SHORT = 6, 2
+EVERY_S = 2.0
+LOOKS, LOOKS_SHORT = 5, 2
 LOOK_S, LOOK_SHORT_S = 2.5, 1.0
 SETTLE_S = 15.0
 STEEPER = 1.1
@@ -161,4 +161,6 @@ def _said(fleet: box.Process) -> dict[str, Any]:
     if not said:
         raise box.NotUp(f"the fleet said nothing: {fleet.tail()}")
     result: dict[str, Any] = json.loads(said[-1])
+    if not result["received"]:
+        raise box.NotUp(f"of {result['hits']} hits none was stored")
     return result
