@@ -25,6 +25,8 @@ pytestmark = pytest.mark.protocol
 
 #: Of the loop, that asyncio needs to let go of a connection whose handshake failed.
 TURNS = 10
+#: Of an answer that is to come, on whatever machine.
+PATIENT = {"timeout_ms": 60_000}
 POINTS = [{"name": "alarm", "table": "holding", "address": 4102}]
 
 
@@ -57,7 +59,7 @@ def test_no_such_port(tmp_path):
 def test_a_wrong_speed_where_the_device_is_asked_and_where_it_talks(tmp_path):
     with serving(lambda: Module(m100, Gate(seed=1), tmp_path / "tags", 57_600)):
         asked = tried("uhf-serial", url=f"serial://{tmp_path}/tags?baud=115200")
-        right = tried("uhf-serial", url=f"serial://{tmp_path}/tags?baud=57600")
+        right = tried("uhf-serial", url=f"serial://{tmp_path}/tags?baud=57600", **PATIENT)
     assert asked.layer in ("no answer", "answer not understood") and "baud" in asked.mend
     assert right.report.ok
     with serving(lambda: Collar(Walk(), 0.1, tmp_path / "collar", 9600)):
@@ -70,9 +72,9 @@ def test_a_wrong_speed_where_the_device_is_asked_and_where_it_talks(tmp_path):
 def test_a_wrong_unit_and_a_wrong_address():
     with panel() as port:
         url = f"tcp://127.0.0.1:{port}"
-        unit = tried("modbus", url=url, unit=3, points=POINTS)
-        address = tried("modbus", url=url, unit=7, points=[POINTS[0] | {"address": 0}])
-        right = tried("modbus", url=url, unit=7, points=POINTS)
+        unit = tried("modbus", url=url, unit=3, points=POINTS, **PATIENT)
+        address = tried("modbus", url=url, unit=7, points=[POINTS[0] | {"address": 0}], **PATIENT)
+        right = tried("modbus", url=url, unit=7, points=POINTS, **PATIENT)
     assert (unit.layer, "is unit 3 right?" in unit.mend) == ("device refuses", True)
     assert (address.layer, "compare table, address" in address.mend) == ("device refuses", True)
     assert right.report.ok
@@ -98,7 +100,7 @@ def test_certificates(tmp_path, theirs, ours, layer, mend):
     files |= {name: stand_in[name] if swap else None for name, swap in ours.items()}
     with panel(server_tls(cert, key, authority.file)) as port:
         given = {name: str(path) for name, path in files.items() if path}
-        probed = tried("modbus", url=f"tls://127.0.0.1:{port}", unit=7, points=POINTS, **given)
+        probed = tried("modbus", url=f"tls://127.0.0.1:{port}", unit=7, points=POINTS, **PATIENT, **given)
     assert probed.layer == layer, probed
     assert mend is None or mend in probed.mend
 
