@@ -102,7 +102,7 @@ def test_the_other_lanes(tmp_path, stream, devices):
 
 
 def test_so_many_seconds(tmp_path):
-    with demo(tmp_path, "--seconds", "8", "--json") as process:
+    with demo(tmp_path, "--seconds", "15", "--json") as process:
         out, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     hits = [json.loads(line) for line in out.splitlines()]

@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.protocol, pytest.mark.filterwarnings("ignore:.*VR")]
 ZONES = {words: zone for words, (_, zone) in PLACES.items()}
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TRACE = b"PERSON-PICTURE!"
+#: For all of them, each with a picture that is refused and a report that is answered.
+PASSAGES_S = 180.0
 
 
 async def simulated(port: int, *arguments: str) -> list[dict[str, Any]]:
@@ -37,7 +39,7 @@ async def simulated(port: int, *arguments: str) -> list[dict[str, Any]]:
         *("--every-s", "0", *arguments),
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    out, _ = await asyncio.wait_for(process.communicate(), PASSAGES_S)
     assert process.returncode == 0
     return [json.loads(line) for line in out.splitlines()]
 
