@@ -372,10 +372,11 @@ class Ledger:
 
     def _keep_house(self, *, idle: bool) -> None:
         """Keep the log short; once a minute, and each second of a bad state, see what can be mended."""
-        if self._log.waiting_bytes() > CHECKPOINT_BYTES:
-            self._checkpoint("PASSIVE")
-        elif idle and self._log.size() > store.LOG_BYTES:  # somebody read for long while hits came
-            self._checkpoint("TRUNCATE")
+        with contextlib.suppress(FileNotFoundError):  # a file system on which SQLite can have no such log
+            if self._log.waiting_bytes() > CHECKPOINT_BYTES:
+                self._checkpoint("PASSIVE")
+            elif idle and self._log.size() > store.LOG_BYTES:  # somebody read for long while hits came
+                self._checkpoint("TRUNCATE")
         now_ns = self._clock.now().monotonic_ns
         well = self.state is StoreState.OK
         due = now_ns - self._housekept_ns >= (HOUSEKEEPING_S if well else MEND_S) * 1e9

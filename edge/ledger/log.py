@@ -20,19 +20,21 @@ class Log:
     """The log of a ledger, for its one writer, who alone writes it back."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        self._path = f"{path}-wal"
+        self._file: int | None = None
         self._header = b""
         self._frames = self._back = 0
 
     def waiting_bytes(self) -> int:
-        """Return how many bytes of pages are not in the ledger's file yet. Raises OSError."""
-        header = os.pread(self._file, _HEADER_BYTES, 0)
+        """Return how many bytes of pages are not in the ledger's file yet. Raises OSError, as where there is no log."""
+        file = self._opened()
+        header = os.pread(file, _HEADER_BYTES, 0)
         if header != self._header:
             self._header, self._frames, self._back = header, 0, 0
         page_bytes = int.from_bytes(header[_PAGE_BYTES], "big")
         salts, step = header[_SALTS], _FRAME_HEADER_BYTES + page_bytes
         at = _HEADER_BYTES + self._frames * step
-        while salts and os.pread(self._file, _FRAME_HEADER_BYTES, at)[_FRAME_SALTS] == salts:
+        while salts and os.pread(file, _FRAME_HEADER_BYTES, at)[_FRAME_SALTS] == salts:
             self._frames += 1
             at += step
         return (self._frames - self._back) * page_bytes
@@ -43,8 +45,14 @@ class Log:
 
     def size(self) -> int:
         """Return how long the file is. Raises OSError."""
-        return os.fstat(self._file).st_size
+        return os.fstat(self._opened()).st_size
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
+
+    def _opened(self) -> int:
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._file

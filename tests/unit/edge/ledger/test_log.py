@@ -75,3 +75,14 @@ async def test_a_log_that_a_reader_let_grow_is_cut_once_it_is_quiet(make_ledger,
     reader.close()
     ledger.mark(Mark(sent=[1]))
     await until(lambda: (folder / "ledger.db-wal").stat().st_size <= 100_000)
+
+
+async def test_where_sqlite_can_have_no_log_the_house_is_kept_all_the_same(make_ledger, clock, folder):
+    """As on a file system that knows no shared memory: SQLite then keeps a journal of its own."""
+    ledger = make_ledger()
+    assert ledger._db.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    assert not (folder / "ledger.db-wal").exists()
+    ledger.start()
+    await ledger.commit(record(reading_hit(clock.now())))
+    clock.advance(61)
+    await until(lambda: ledger._housekept_ns == clock.monotonic_ns)
