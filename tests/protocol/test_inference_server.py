@@ -28,7 +28,7 @@ from tests.mqtt import Listener
 from tests.protocol.test_dicos_core import Lane, listens
 from tests.protocol.test_dicos_joined import store
 
-pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore:.*VR")]
+pytestmark = [pytest.mark.protocol, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore:.*VR")]
 
 PATIENT_S = 60.0
 PROVED_S = 120.0

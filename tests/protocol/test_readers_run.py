@@ -117,6 +117,7 @@ async def test_what_readers_see_reaches_the_console_and_nobodys_name_does(tmp_pa
         ):
             # A reading is told to whoever listens then: the appliance's connection is to be there.
             await listener.wait(lambda: [m for m in listener.of("device/codes-1") if m.json["state"] == "up"])
+            await until(lambda: codes.connected)  # and its end of the wire here
             codes.send(b"]I00125728359\r" + f"]L0{PASS}\r".encode() + "\r".join(FORGED).encode() + b"\r")
             await listener.wait(lambda: listener.of("hit/codes-1"))
             await listener.wait(lambda: listener.of("hit/scale-1"))
@@ -167,6 +168,7 @@ async def test_a_parcel_that_weighs_twice_what_its_label_declares(tmp_path: Path
         ):
             await listener.wait(lambda: any(m.json.get("weight_kg", 0) > 10 for m in listener.of("reading/scale-1")))
             await listener.wait(lambda: [m for m in listener.of("device/codes-1") if m.json["state"] == "up"])
+            await until(lambda: codes.connected)  # and its end of the wire here
             codes.send(b"]C1001061414112345678973301000060\r")  # SSCC, gross weight 6.0 kg
             await listener.wait(lambda: listener.of("hit/scale-1") and listener.of("reading/codes-1"))
         hit = listener.of("hit/scale-1")[0].json["data"]

@@ -24,7 +24,7 @@ def judged(verdict: Message) -> bool:
 
 async def test_each_bag_on_a_screen_gets_a_verdict_that_says_what_it_rests_on(box, broker):
     command = [sys.executable, "-m", "simulators.cli", "screen", "--json", "--listen", "127.0.0.1:0", "--scale", "0.5"]
-    options = ("--px-s", "100", "--seed", "4", "--threat-rate", "1", "--count", "12")
+    options = ("--px-s", "100", "--seed", "4", "--threat-rate", "1", "--count", "60")
     screen = await asyncio.create_subprocess_exec(*command, *options, stdout=asyncio.subprocess.PIPE)
     whole: list[float] = []
 
@@ -42,7 +42,7 @@ async def test_each_bag_on_a_screen_gets_a_verdict_that_says_what_it_rests_on(bo
         async with Listener(broker.port) as console:
             await made.start()
             # The first may be there at the start; and a stream that a busy machine delays does not show each bag whole.
-            await console.wait(lambda: sum(map(judged, console.of("verdict/screen-1"))) >= BAGS - 1, 120)
+            await console.wait(lambda: sum(map(judged, console.of("verdict/screen-1"))) >= BAGS - 1, 200)
             assert await made.end() == 0, made.said()
     finally:
         screen.terminate()
