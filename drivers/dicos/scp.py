@@ -30,7 +30,7 @@ from drivers.ports import holder
 
 SUCCESS = 0x0000
 ASSOCIATE_S = 10.0
-NEGOTIATE_S = 3.0
+NEGOTIATE_S = 10.0
 END_S = 2.0
 POLL_S = 0.25
 SMALL_OBJECT_BYTES = 8 * 1024 * 1024

@@ -17,7 +17,7 @@ from drivers.outgoing import Outgoing
 OPEN_S = 5.0
 READ_BYTES = 1024
 #: How long the outputs may take to be left at rest when the driver ends.
-REST_S = 0.7
+REST_S = 2.0
 _OFF = Output(False)
 
 

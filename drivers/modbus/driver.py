@@ -20,7 +20,7 @@ from drivers.outgoing import Outgoing
 #: Values go out when they changed, but no oftener than the first, and unchanged as often as the second, in seconds.
 NEWS_S, REPEAT_S = 1.0, 5.0
 #: How long the outputs may take to be left at rest when the driver ends.
-REST_S = 0.7
+REST_S = 2.0
 #: Exception codes by which a device says that it has no such table or registers.
 NO_SUCH_REGISTERS = (1, 2, 3)
 SURVEY = " `jaitf-edge setup --survey URL` shows which answer"

@@ -65,11 +65,9 @@ STRANGERS = {
 async def test_a_stranger_costs_nothing(
     name: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(scp, "NEGOTIATE_S", 1.0)
     with caplog.at_level(logging.INFO):
         async with listening(tmp_path) as (core, port):
             for _ in range(3):
