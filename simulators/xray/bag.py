@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.xray import palette
+from simulators.xray import palette, stuffing
 from simulators.xray.canvas import Canvas
 from simulators.xray.hard import HARD
 from simulators.xray.home import HOME
@@ -25,6 +25,9 @@ THINGS = {**SOFT, **HARD, **HOME}
 """Every kind of ordinary thing, and how to make one."""
 _SEEN_MM = 0.35
 """A threat is where its own material is at least this thick along the ray."""
+
+_STUFFED = {"suitcase": 0.65, "backpack": 0.5, "handbag": 0.25}
+"""How often each bag is full of clothes to the rim."""
 
 _EFFECTIVE = np.array([0.16, 0.15, 0.33, 2.5], np.float32)
 """Mass attenuation of the four basis materials at the mean high energy, cm2/g, rounded."""
@@ -94,8 +97,9 @@ def make_views(
 ) -> list[Scene]:
     """Return the same packed bag seen from above (0) and from the side (1)."""
     # Bag, threat and pose each have a stream of their own: a bag with and without a threat is otherwise the same bag.
-    packing, arming, posing = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
+    packing, arming, posing, filling = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3, 4))
     bag, groups = _packed(packing)
+    groups += _stuffed(filling, bag)
     room = np.array(bag.room)
     groups += [_armed(arming, kind, room) for kind in _wanted(arming, threat)]
     groups = _posed(posing, groups, lengthwise=rows < columns)
@@ -153,6 +157,15 @@ def _packed(rng: Rng) -> tuple[Bag, list[_Group]]:
         if _fits(parts, room):
             groups.append(_Group(kind, _placed(rng, parts, room)))
     return bag, groups
+
+
+def _stuffed(rng: Rng, bag: Bag) -> list[_Group]:
+    if rng.random() >= _STUFFED.get(bag.kind, 0.0):
+        return []
+    room = np.array(bag.room)
+    bed = [_Group("bed", parts) for parts in stuffing.bed(rng, bag.room)]
+    made = ((kind, stuffing.STUFFING[kind](rng)) for kind in stuffing.kinds(rng, bag.room))
+    return bed + [_Group(kind, _placed(rng, parts, room)) for kind, parts in made if _fits(parts, room)]
 
 
 def _fits(parts: list[Part], room: NDArray[np.float64]) -> bool:

@@ -20,6 +20,7 @@ from simulators.xray.solids import (
     box,
     cylinder,
     moved,
+    outline,
     ring,
     rotation,
     smooth,
@@ -63,8 +64,10 @@ def _shell(rng: Rng, width: float, length: float, corner: float, mm: float, of: 
 
 
 def suitcase(rng: Rng) -> Bag:
-    """Make a cabin case: two shells, a frame wire, a zip, telescopic tubes, wheels on their carriers, handles, feet."""
+    """Make a case for the cabin or the hold: shells, frame wire, zip, telescopic tubes, wheels on carriers, handles."""
     width, length, depth = rng.uniform(330, 400), rng.uniform(480, 555), rng.uniform(180, 240)
+    if rng.random() < 0.4:  # one for the hold
+        width, length, depth = np.array([width, length, depth]) * rng.uniform(1.1, 1.45)
     corner = rng.uniform(25, 60)
     of = str(rng.choice(["abs", "polyester", "nylon"]))
     groups: list[list[Part]] = [
@@ -77,7 +80,7 @@ def suitcase(rng: Rng) -> Bag:
     ]
     groups.append([*rim, Wire(rounded(width - 3, length - 3, corner), rng.uniform(0.8, 1.8), material("steel"))])
     groups.append(zipper(rng, [(x, y) for x, y, _ in rounded(width - 8, length - 8, corner)], rng.uniform(0.3, 0.8)))
-    groups.append(_telescope(rng, length, depth))
+    groups.append((_telescope if rng.random() < 0.5 else _rails)(rng, length, depth))
     for x in (-1, 1):
         at = (x * width * 0.41, length / 2 + rng.uniform(0, 18), -depth / 2 + 25)
         groups.append(moved(_wheel(rng), at, rotation(rng.uniform(0, 6.28) if rng.random() < 0.5 else 0)))
@@ -123,6 +126,34 @@ def _telescope(rng: Rng, length: float, depth: float) -> list[Part]:
     parts.append(Wire(np.array([(-apart / 2, start + 4, z), (apart / 2, start + 4, z)]), 2, material("steel")))
     if rng.random() < 0.5:
         parts += [box(apart, 16, 1.2, of, (0, start + reach * t, z)) for t in (0.3, 0.98)]
+    return parts
+
+
+def _rails(rng: Rng, length: float, depth: float) -> list[Part]:
+    """Make the flat steel or aluminium channels in which a handle runs: wide bands with ends of every shape."""
+    of = material(str(rng.choice(["aluminium", "steel"], p=[0.45, 0.55])))
+    wall = rng.uniform(1.0, 2.2) if of.name == "aluminium" else rng.uniform(0.5, 1.2)
+    apart, wide, z = rng.uniform(90, 250), rng.uniform(16, 40), -depth / 2 + 10
+    reach, start = length * rng.uniform(0.45, 0.97), -length / 2 + rng.uniform(0, 0.1) * length
+    runs, bars = (1.0, *rng.uniform(0.5, 0.95, int(rng.integers(0, 2)))), (-apart / 2, apart / 2)
+    parts: list[Part] = []
+    for x in bars if rng.random() < 0.85 else (*bars, 0.0):
+        for step, run in enumerate(runs):
+            half, end = wide * (1 - 0.15 * step) / 2, start + reach * run
+            tip, slope = rng.uniform(0, 1) * half, rng.uniform(0, 30) * float(rng.choice([0, 0, 1]))
+            line = [(-half, start), (half, start), (half, end - slope), (tip, end), (-tip, end), (-half, end - slope)]
+            line = [(x + dx, y) for dx, y in line]
+            parts += outline(line, wall * 2, of, (0, 0, z))
+            edges = [np.array([(x + side * half, start, z), (x + side * half, end - slope, z)]) for side in (-1, 1)]
+            parts += [Wire(edge, rng.uniform(0.6, 1.6), of) for edge in edges]
+        for y in rng.uniform(0.0, 1.0, int(rng.integers(2, 8))):
+            parts += moved(screw(rng), np.array([x + rng.normal(0, 4), start + reach * y, z]))
+        block = box(wide * rng.uniform(0.9, 1.6), rng.uniform(10, 40), rng.uniform(6, 18), material("nylon"))
+        parts += moved([block], np.array([x, start + reach, z]))
+        if rng.random() < 0.5:
+            parts += moved(junk(rng), np.array([x, start + reach * float(rng.choice([0, 1])), z]))
+    for y in rng.uniform(0, 1, int(rng.integers(0, 3))):
+        parts.append(box(apart + wide, rng.uniform(10, 30), rng.uniform(0.6, 1.6), of, (0, start + reach * y, z)))
     return parts
 
 

@@ -30,9 +30,10 @@ def _pick(rng: Rng, *names: str) -> str:
     return names[rng.integers(len(names))]
 
 
-def _cloth(
+def cloth(
     rng: Rng, width: float, length: float, mm: float, of: str, at: tuple[float, float, float] = (0, 0, 0)
 ) -> Plate:
+    """Return folded cloth, `mm` thick or so."""
     rows, columns = max(int(length / _CLOTH_PX_MM), 8), max(int(width / _CLOTH_PX_MM), 8)
     shape = texture.blob(rng, rows, columns, rough=rng.uniform(0.05, 0.35), corners=int(rng.integers(8, 16)))
     thick = shape * texture.folds(rng, rows, columns) + texture.hem(shape) * rng.uniform(0.2, 1.2)
@@ -43,7 +44,7 @@ def garment(rng: Rng) -> list[Part]:
     """Make a folded shirt, pullover or trousers, at times with buttons, rivets or a zip."""
     width, length = rng.uniform(120, 320), rng.uniform(120, 380)
     of = _pick(rng, "cotton", "wool", "polyester", "cotton")
-    parts: list[Part] = [_cloth(rng, width, length, rng.uniform(3, 22), of)]
+    parts: list[Part] = [cloth(rng, width, length, rng.uniform(3, 22), of)]
     extra = rng.random()
     if extra < 0.25:  # buttons
         column = rng.uniform(-0.2, 0.2) * width
@@ -302,7 +303,7 @@ def toy(rng: Rng) -> list[Part]:
 def fabric_bag(rng: Rng) -> list[Part]:
     """Make a pouch with a zip, perhaps with small things in it."""
     width, length = rng.uniform(120, 240), rng.uniform(80, 180)
-    parts: list[Part] = [_cloth(rng, width, length, rng.uniform(1.5, 4), "polyester")]
+    parts: list[Part] = [cloth(rng, width, length, rng.uniform(1.5, 4), "polyester")]
     parts += zipper(rng, [(-width * 0.45, length * 0.4), (width * 0.45, length * 0.4)])
     for _ in range(int(rng.integers(0, 4))):
         spot = (rng.uniform(-0.3, 0.3) * width, rng.uniform(-0.3, 0.3) * length, 0)

@@ -14,7 +14,7 @@ LOOK = Look(belt=(250, 252, 250))
 
 @pytest.fixture(scope="module")
 def colour():
-    return np.ascontiguousarray(render(make_scan(31, None, 300, 240), LOOK))
+    return np.ascontiguousarray(render(make_scan(33, None, 300, 240), LOOK))
 
 
 @pytest.fixture(scope="module")
