@@ -52,7 +52,7 @@ def _where(high: NDArray[Any], mask: NDArray[Any], white: float, rng: Rng) -> tu
     ys, xs = np.flatnonzero(stuff.any(1)), np.flatnonzero(stuff.any(0))
     rows, columns = high.shape
     bag = max(np.ptp(ys), np.ptp(xs)) if ys.size and xs.size else max(rows, columns)
-    side = int(SIDE / BAG_SIDE * max(bag, 100) * np.exp(rng.uniform(-0.45, 0.25)))
+    side = int(SIDE / BAG_SIDE * max(bag, 100) * np.exp(rng.uniform(-0.5, 0.55)))
     if mask.any() and rng.random() < 0.75:
         my, mx = np.nonzero(mask)
         pick = rng.integers(my.size)

@@ -131,7 +131,7 @@ async def test_a_lane_whose_server_goes_and_comes_back(tmp_path: Path, broker: A
         assert found.grade is Grade.WARN and "judged here meanwhile" in found.mend
         peer.start()
         await listener.wait(lambda: stands(listener, "trusted"), PROVED_S)
-        await store(port, *bags(tmp_path / "back", 9, 10))
+        await store(port, *bags(tmp_path / "back", 16, 18))
         assert set((await judged_by(listener, 6))[len(gone) :]) == {("server", None)}
 
         def audited() -> list[str]:
