@@ -36,8 +36,8 @@ SIDE = 1024
 """Things are put into pictures of at most this many pixels a side."""
 
 WHITE = 60_000
-_BAG_MM = (430.0, 680.0)
-"""The longer side of a bag, where the scanner does not say how large a pixel is."""
+_BAG_MM = (430.0, 1000.0)
+"""The longer side of what a picture shows, where the scanner does not say how large a pixel is: one bag, or two."""
 _SEEN_COLOUR, _SEEN_COUNTS = 5.0, 0.008
 _METAL_FROM = 96
 _HALO_PX = 12

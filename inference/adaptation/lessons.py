@@ -37,8 +37,9 @@ ORDINARY = (
 )
 """Compact ordinary things; most are of metal, which is what an insertion shows best."""
 
+WEAPONS = ("firearm", "blade", "tool")
 THREATS_A_BAG, THINGS_A_BAG = 3, 2
-SCENE_WEIGHT = 2.0
+SCENE_WEIGHT = 1.0
 _SCENE_ROWS, _SCENE_COLUMNS = 720, 576
 _FIRST_SCENE = 40_000_000
 _LEAST_VISIBLE = 0.4
@@ -120,8 +121,12 @@ def scenes(eye: Eye, like: Sequence[Shot], scanner: Scanner, seed: int, part: in
 
 
 def any_threat(rng: Rng, eye: Eye) -> str:
-    """Return a kind of threat that the package alarms on, as often as it was trained on it."""
-    groups = [name for name, alarms in zip(GROUPS, eye.alarming, strict=True) if alarms]
+    """Return a kind of weapon that the package alarms on, as often as it was trained on it.
+
+    Masses and goods are left out: hardly one outranks a bag of like matter, and what cannot be won takes a fit over.
+    """
+    alarming = [name for name, alarms in zip(GROUPS, eye.alarming, strict=True) if alarms]
+    groups = [name for name in alarming if name in WEAPONS] or alarming
     kinds = [kind for group in groups for kind in GROUPS[group] if kind in SHARES]
     shares = np.array([SHARES[kind] for kind in kinds])
     return str(kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))])

@@ -23,7 +23,7 @@ from inference.insertion import Operator, Shot, insert
 from inference.model import Model
 from inference.scanner import GUESSES, Scanner, learn
 
-HOLDS = (3.0, 1.0, 0.3, 0.1)
+HOLDS = (1.0, 0.3, 0.1, 0.03)
 """How strictly the head may be held to the shipped one; bags that fitted nothing choose between these and no change."""
 SCENES = (70, 40, 70)
 """Simulated bags that fit, choose and judge."""
@@ -107,7 +107,7 @@ class _Work:
         return heads
 
     def chosen(self, heads: Sequence[Head]) -> Head:
-        """Return the head that ranks best where it was not fitted: on bags and on scenes, which count alike.
+        """Return the head that ranks the site's bags best, of those that rank scenes about as well as the shipped one.
 
         Its bias is set so that it alarms from about the shipped package's own threshold on.
         """
@@ -119,7 +119,8 @@ class _Work:
         for scene in self._scenes(1):
             add_scene(on_scenes, self.eye, heads, scene)
             done()
-        worth = [on_bags.figures(n).auroc + on_scenes.figures(n).auroc for n in range(len(heads))]
+        least = on_scenes.figures(0).auroc - _WORSE_AUROC
+        worth = [on_bags.figures(n).auroc if on_scenes.figures(n).auroc >= least else -1.0 for n in range(len(heads))]
         best = int(np.argmax(worth))  # of equals the first, which is held the most
         if best == 0:
             return heads[0]
