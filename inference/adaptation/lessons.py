@@ -28,8 +28,8 @@ Rng = np.random.Generator
 Floats = NDArray[np.float32]
 Tell = Callable[[], None]
 
-FITTED_WITH = (Operator.PHYSICS, Operator.PHYSICS, Operator.SITE)
-JUDGED_WITH = Operator.BLEND
+FITTED_WITH = (Operator.BLEND, Operator.BLEND, Operator.PHYSICS)
+JUDGED_WITH = Operator.SITE
 
 ORDINARY = (
     *("keys", "cells", "charger", "tool", "umbrella", "buckle", "coins", "junk", "cable", "camera", "hairdryer"),
@@ -39,7 +39,7 @@ ORDINARY = (
 
 WEAPONS = ("firearm", "blade", "tool")
 THREATS_A_BAG, THINGS_A_BAG = 3, 2
-SCENE_WEIGHT = 1.0
+SCENE_WEIGHT = 0.3
 _SCENE_ROWS, _SCENE_COLUMNS = 720, 576
 _FIRST_SCENE = 40_000_000
 _LEAST_VISIBLE = 0.4
