@@ -29,8 +29,6 @@ AGAIN_S = 30.0
 #: What a flood may make a driver's process keep.
 MAX_GROWTH_BYTES = 96 * 1024 * 1024
 NOISES = 20
-#: How often a driver is asked for what it does in time: a machine that was busy is not so each time, a fault is.
-ATTEMPTS = 3
 
 
 class Fault(Exception):
@@ -195,21 +193,20 @@ async def clock_jump(bench: Bench) -> None:
     """Set the wall clock, forwards and back: nothing stops, and stamps tell the new time."""
     async with running(bench.driver(), bench.port):
         await bench.good()
-        await _without_error(bench, partial(_jump, bench), "a clock that is set lost the device")
-
-
-async def _jump(bench: Bench) -> None:
-    for jump_s in (3600, -86_400):
-        bench.clock.offset_ns += jump_s * 10**9
-        set_at = bench.clock.now()
-        await bench.good(3)
-        # What was on its way may still carry the old time; the last was made after.
-        latest = bench.port.observations[-1].at
-        now = bench.clock.now()
-        if not set_at.wall_ns - 10**9 <= latest.wall_ns <= now.wall_ns:
-            raise Fault(f"{jump_s} s after the clock was set an observation is stamped {latest.rfc3339()}")
-        if latest.monotonic_ns > now.monotonic_ns:
-            raise Fault("a monotonic stamp lies in the future")
+        errors = len(bench.port.errors)
+        for jump_s in (3600, -86_400):
+            bench.clock.offset_ns += jump_s * 10**9
+            set_at = bench.clock.now()
+            await bench.good(3)
+            # What was on its way may still carry the old time; the last was made after.
+            latest = bench.port.observations[-1].at
+            now = bench.clock.now()
+            if not set_at.wall_ns - 10**9 <= latest.wall_ns <= now.wall_ns:
+                raise Fault(f"{jump_s} s after the clock was set an observation is stamped {latest.rfc3339()}")
+            if latest.monotonic_ns > now.monotonic_ns:
+                raise Fault("a monotonic stamp lies in the future")
+        if len(bench.port.errors) > errors:
+            raise Fault(f"a clock that is set lost the device: {bench.port.errors[-1]}")
 
 
 async def full_core(bench: Bench) -> None:
@@ -237,26 +234,21 @@ async def full_core(bench: Bench) -> None:
 
 async def restart(bench: Bench) -> None:
     """Stop the driver and start a new one: the first ends at once and lets go of the wire."""
-
-    async def twice() -> None:
-        for _ in range(2):
-            async with running(bench.driver(), bench.port) as task:
-                await bench.good()
-                task.cancel()
-                done, _pending = await asyncio.wait({task}, timeout=AGAIN_S)
-                if not done:
-                    raise Fault("does not end when it is cancelled")
-
-    await _without_error(bench, twice, "the second could not begin")
+    for _ in range(2):
+        async with running(bench.driver(), bench.port) as task:
+            await bench.good()
+            task.cancel()
+            done, _pending = await asyncio.wait({task}, timeout=AGAIN_S)
+            if not done:
+                raise Fault("does not end when it is cancelled")
+    if bench.port.errors:
+        raise Fault(f"the second could not begin: {bench.port.errors[0]}")
 
 
 async def probe(bench: Bench) -> None:
     """Probe the peer, and then nothing: it says what mends it, or a code whose mend is known, and never raises."""
     if bench.case.dial is None:
-        for _ in range(ATTEMPTS):
-            report = await bench.driver().probe(AGAIN_S)
-            if report.ok:
-                break
+        report = await bench.driver().probe(AGAIN_S)
         if not report.ok:
             raise Fault(f"the probe does not find the peer: {report.steps} {report.mend}")
         await bench.line.unplug()
@@ -324,16 +316,6 @@ async def hold(name: str, case: Case, wire: Wire, folder: Path, seed: int = 1) -
         bench = Bench(case, line, port, clock, random.Random(seed))
         await TRIALS[name][1](bench)
         bench.check()
-
-
-async def _without_error(bench: Bench, work: Callable[[], Awaitable[None]], fault: str) -> None:
-    """Do something that loses no device; raises Fault where one is lost each time."""
-    for _ in range(ATTEMPTS):
-        before = len(bench.port.errors)
-        await work()
-        if len(bench.port.errors) == before:
-            return
-    raise Fault(f"{fault}: {bench.port.errors[-1]}")
 
 
 def _has_code(bench: Bench) -> None:

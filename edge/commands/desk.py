@@ -216,8 +216,7 @@ class Desk:
                 try:
                     async with self._one_by_one:
                         await self._take(message, self._group)
-                except Exception:
-                    # One command that goes wrong in a way nobody thought of must not end the commands, nor the core.
+                except Exception:  # what nobody thought of in one command ends neither the others nor the core
                     log.exception("a command on %s could not be dealt with", message.topic)
 
     async def _take(self, message: Incoming, group: asyncio.TaskGroup) -> None:

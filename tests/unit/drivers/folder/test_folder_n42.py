@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from drivers.clock import Stamp
 from drivers.contract import Reading, Severity
 from drivers.errors import ProtocolError
-from drivers.folder import intake, n42, watch
+from drivers.folder import n42
 from drivers.folder.codec import observe, read
 from drivers.folder.driver import FolderDriver
 from drivers.folder.formats import CutShort
@@ -149,14 +149,6 @@ def test_a_damaged_file_raises_nothing_else(at: int, cut: int, noise: bytes):
     except ProtocolError:
         return
     assert isinstance(found, Reading)
-
-
-@pytest.fixture
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "GATHER_MS", 40)
-    monkeypatch.setattr(watch, "STEP_MS", 20)
-    monkeypatch.setattr(intake, "CUT_SHORT_S", 0.3)
-    monkeypatch.setattr(intake, "CHECK_S", 0.1)
 
 
 async def test_a_folder_tells_each_file_once_under_whatever_name_and_after_a_restart(
