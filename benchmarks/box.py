@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from drivers.ports import free_port
+
 START_S = 60.0
 STOP_S = 10.0
 SITE, EDGE = "bench", "edge-01"
@@ -53,13 +55,6 @@ user {user}
 
 class NotUp(RuntimeError):
     """A process did not come up, or ended."""
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def program(name: str) -> str:

@@ -23,6 +23,7 @@ from benchmarks.ears import Ears, is_up, receipts
 from benchmarks.harness import ROOT
 from benchmarks.scan import DEVICE, Lane
 from benchmarks.scanner import Bag, Scanner, bags
+from drivers.ports import free_port
 
 TARGET = ROOT / "docs" / "scan-flame.svg"
 RATE_HZ = 200
@@ -60,7 +61,7 @@ def main() -> int:
 def _record(folder: Path, spy: str, seconds: int, raw: Path) -> None:
     kinds = bags(folder / "bags", 16)
     with box.broker(folder) as broker_port:
-        port = box.free_port()
+        port = free_port()
         config = box.configure(folder / "edge", broker_port, {"xray-1": DEVICE.format(port=port)})
         ears = Ears(broker_port, f"{box.UP}/#", on_message=receipts(box.DOWN))
         with ears, box.appliance(config) as process:

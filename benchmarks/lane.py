@@ -17,6 +17,7 @@ from benchmarks.floor import Floor
 from benchmarks.harness import Bar, Row, Say, Spread, slope
 from benchmarks.scan import DEVICE
 from benchmarks.scanner import Bag, bags, storing
+from drivers.ports import free_port
 
 IDLE_S, IDLE_SHORT_S = 20.0, 4.0
 SETTLE_S = 8.0
@@ -57,7 +58,7 @@ def rows(folder: Path, short: bool, say: Say) -> list[Row]:
     kinds = bags(folder / "bags", 8 if short else KINDS)
     with box.broker(folder) as broker_port, _served() as ports:
         files = {name: text.format(port=ports[name]) for name, (_, text) in _SERVED.items()}
-        dicos = box.free_port()
+        dicos = free_port()
         config = box.configure(folder / "edge", broker_port, files | {"xray-1": DEVICE.format(port=dicos)})
         heard = _Heard()
         with Ears(broker_port, f"{box.UP}/#", on_message=heard.hear) as ears, box.appliance(config) as process:
@@ -178,7 +179,7 @@ def _written(folder: Path, kinds: list[Bag]) -> list[Path]:
 @contextlib.contextmanager
 def _served() -> Iterator[dict[str, int]]:
     """Run the simulated devices but the scanner, and yield their ports."""
-    ports = {name: box.free_port() for name in _SERVED}
+    ports = {name: free_port() for name in _SERVED}
     words = [["--serve", what.format(f"127.0.0.1:{ports[name]}")] for name, (what, _) in _SERVED.items()]
     with box.simulated("lane", *[word for pair in words for word in pair]) as process:
         ends = time.monotonic() + box.START_S

@@ -11,6 +11,7 @@ from benchmarks.ears import Ears, Missing, is_up, receipts
 from benchmarks.floor import Floor
 from benchmarks.harness import Bar, Row, Say, Spread
 from benchmarks.scanner import Bag, Scanner, bags
+from drivers.ports import free_port
 
 KINDS = 24
 SCANS, SCANS_SHORT = 200, 20
@@ -33,7 +34,7 @@ def rows(folder: Path, short: bool, say: Say) -> list[Row]:
     say(f"{KINDS} simulated bags")
     kinds = bags(folder / "bags", 8 if short else KINDS)
     with box.broker(folder) as broker_port:
-        port = box.free_port()
+        port = free_port()
         config = box.configure(folder / "edge", broker_port, {"xray-1": DEVICE.format(port=port)})
         ears = Ears(broker_port, f"{box.UP}/#", on_message=receipts(box.DOWN))
         with ears, box.appliance(config) as process:

@@ -12,6 +12,7 @@ from benchmarks.harness import Bar, Row, Say, Spread
 from benchmarks.modbus import DEVICE as MODBUS
 from benchmarks.modbus import POLL_MS
 from benchmarks.scan import DEVICE as DICOS
+from drivers.ports import free_port
 
 STARTS, STARTS_SHORT = 9, 2
 BARE_S = 60.0
@@ -26,8 +27,8 @@ def rows(folder: Path, short: bool, say: Say) -> list[Row]:
     cpu_s: list[float] = []
     with box.broker(folder) as broker_port:
         devices = {
-            "xray-1": DICOS.format(port=box.free_port()),
-            "portal-1": MODBUS.format(port=box.free_port(), poll_ms=POLL_MS),
+            "xray-1": DICOS.format(port=free_port()),
+            "portal-1": MODBUS.format(port=free_port(), poll_ms=POLL_MS),
         }
         config = box.configure(folder / "edge", broker_port, devices)
         for number in range(count + 1):

@@ -1,12 +1,23 @@
-"""Who listens on a port of this machine, so that "address in use" can be said with a name."""
+"""Ports of this machine: who listens on one, so that "address in use" can be said with a name, and one that is free."""
 
 from __future__ import annotations
 
+import errno
+import os
+import random
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 
+HOST = "127.0.0.1"
+#: Below those that Linux gives to connections (32768 and up): no connection takes by chance what was free.
+FIRST_PORT, PORTS_EACH, SHARES = 12_000, 500, 40
 _ANY = ("", "0.0.0.0", "::", "*")
+_claims: list[socket.socket] = []
+_left: list[int] = []
+_claimed_by = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +50,39 @@ def _named(pid: int | None) -> Holder:
         return Holder(pid, psutil.Process(pid).name())
     except psutil.Error:
         return Holder(pid, "ended meanwhile")
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    """Return a port of loopback, for TCP or with `socket.SOCK_DGRAM` for UDP, on which nothing is bound.
+
+    It is given once, and to one process: of those that choose here at a time, each has a share of its own. Raises
+    OSError (EADDRINUSE) where no share is left.
+    """
+    global _claimed_by
+    if _claimed_by != os.getpid():  # a fork's ports are its parent's
+        while _claims:
+            _claims.pop().close()
+        _left.clear()
+        _claimed_by = os.getpid()
+    while True:
+        while _left:
+            port = _left.pop()
+            with suppress(OSError), socket.socket(type=kind) as probe:
+                probe.bind((HOST, port))
+                return port
+        _left.extend(_share())
+
+
+def _share() -> list[int]:
+    """Return the ports of a share that no other process has, in any order; the claim ends with this process."""
+    for number in random.SystemRandom().sample(range(SHARES), SHARES):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0jaitf-edge-ports-{number}")
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        first = FIRST_PORT + number * PORTS_EACH
+        return random.SystemRandom().sample(range(first, first + PORTS_EACH), PORTS_EACH)
+    raise OSError(errno.EADDRINUSE, f"no free port from {FIRST_PORT} to {FIRST_PORT + SHARES * PORTS_EACH - 1}")

@@ -103,8 +103,7 @@ def nav(pages: list[str]) -> list[dict[str, list[str]]]:
 def build() -> None:
     """Write the site; a broken link, or a page that stands nowhere, raises SystemExit with MkDocs' own words."""
     chapters = nav(stage())
-    settings = ROOT / ".cache" / "mkdocs.yml"
-    settings.parent.mkdir(exist_ok=True)
+    settings = PAGES.with_suffix(".yml")
     # JSON is YAML: what is computed stands beside what mkdocs.yml says.
     given = {"INHERIT": str(ROOT / "mkdocs.yml"), "docs_dir": str(PAGES), "site_dir": str(SITE), "nav": chapters}
     settings.write_text(json.dumps(given))

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from drivers.ports import free_port
 from inference import package as packages
 from inference.package import MODEL, Package
 from inference.runtime import TYPES, open_graph
-from tests.peers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / ".cache" / "peers_mlserver" / "bin" / "mlserver"

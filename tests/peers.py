@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
-import random
 import shutil
 import signal
 import socket
@@ -19,28 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from drivers.ports import free_port
+
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 60.0
 PORT_ATTEMPTS = 5
-#: Below those that Linux gives to connections (32768 and up): a port that was free stays so until it is taken.
-FIRST_PORT, PORTS_EACH, PORT_WORKERS = 12_000, 1_000, 16
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A loopback TCP port that nobody listens on; no connection gets it by chance, and no other worker takes it.
-
-    None is given twice: what a test chose is taken only once its peer has started.
-    """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_WORKERS
-    first = FIRST_PORT + worker * PORTS_EACH
-    left = sorted(set(range(first, first + PORTS_EACH)) - _given)
-    for port in random.SystemRandom().sample(left, len(left)):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            _given.add(port)
-            return port
-    raise RuntimeError(f"no free port from {first} to {first + PORTS_EACH}")
 
 
 def _program(name: str) -> str:

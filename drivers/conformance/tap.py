@@ -6,9 +6,7 @@ It carries bytes until a trial holds them back, mixes something in, cuts them, s
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import random
 import socket
 import tty
 from collections.abc import Callable, Coroutine
@@ -19,13 +17,12 @@ from typing import Protocol, cast
 
 from drivers.conformance.case import Wire
 from drivers.conformance.marks import Marks
+from drivers.ports import HOST, free_port
 
-HOST = "127.0.0.1"
 READ_BYTES = 64 * 1024
 #: A driver that takes nothing for so long ends a flood: it has shut its ears, which is a way to stand one.
 FLOOD_S = 2.0
 FLOOD_CHUNK_BYTES = 16 * 1024
-FIRST_PORT, PORTS_EACH, PORT_SHARES = 28_000, 250, 16
 #: Of the loop, that asyncio needs to let go of a connection, one included that it was accepting just then.
 TURNS = 10
 
@@ -157,13 +154,14 @@ class Tap(Marks):
     def __init__(self, wire: Wire, folder: Path, *, serve: int | None = None) -> None:
         self._wire = wire
         self._peer_port = serve
-        self._driver_port = _free_port(wire) if serve is None else 0
+        kind = socket.SOCK_DGRAM if wire is Wire.UDP else socket.SOCK_STREAM
+        self._driver_port = free_port(kind) if serve is None else 0
         self._path = folder / "line"
         self._kept: socket.socket | None = None
         if wire is Wire.TCP:
             self._kept, self.port = _kept_port()
         else:
-            self.port = _free_port(wire)
+            self.port = free_port(kind)
         self._server: asyncio.Server | None = None
         self._arriving: set[_SocketEnd] = set()
         self._pairs: set[_Pair] = set()
@@ -333,14 +331,3 @@ def _kept_port() -> tuple[socket.socket, int]:
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     keeper.bind((HOST, 0))
     return keeper, int(keeper.getsockname()[1])
-
-
-def _free_port(wire: Wire) -> int:
-    """Return a port for a driver to listen on, from below those that Linux gives to connections (32768 and up)."""
-    first = FIRST_PORT + os.getpid() % PORT_SHARES * PORTS_EACH  # trials held side by side choose apart
-    for port in random.sample(range(first, first + PORTS_EACH), PORTS_EACH):
-        kind = socket.SOCK_DGRAM if wire is Wire.UDP else socket.SOCK_STREAM
-        with suppress(OSError), socket.socket(type=kind) as probe:
-            probe.bind((HOST, port))
-            return port
-    raise OSError(errno.EADDRINUSE, f"no free port from {first} to {first + PORTS_EACH}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,11 +16,10 @@ from ipaddress import ip_address, ip_network
 from drivers.contract import Settings
 from drivers.dicos.keepable import reason_against
 from drivers.errors import LinkBusy, LinkLost
+from drivers.ports import HOST, free_port
 from drivers.recording.play import Played
 from drivers.recording.tape import Event, Kind, Tape
 
-#: This machine, by an address that no other connection here comes from: a port that was free is not taken by one.
-HOST = "127.0.0.2"
 READ_BYTES = 64 * 1024
 #: An association of which more was said is left out.
 MAX_BYTES = 64 * 1024 * 1024
@@ -118,7 +116,7 @@ async def relayed(settings: Settings, tape: Tape) -> AsyncIterator[Settings]:
     Raises LinkBusy where another program listens at the device's address, LinkLost where it is not this machine's.
     """
     host, _, port = str(getattr(settings, "listen", "")).rpartition(":")
-    near = _free_port()
+    near = free_port()
     relay = _Relay(tape, near, getattr(settings, "addresses", ()))
     try:
         server = await asyncio.start_server(relay.accepted, host.strip("[]"), int(port))
@@ -135,7 +133,7 @@ async def relayed(settings: Settings, tape: Tape) -> AsyncIterator[Settings]:
 @asynccontextmanager
 async def replayed(settings: Settings, played: Played) -> AsyncIterator[Settings]:
     """Yield the settings with which the driver is to run while a recording's associations are played to it."""
-    near = _free_port()
+    near = free_port()
     playing = asyncio.create_task(_play_all(played, near))
     try:
         yield _moved(settings, near)
@@ -205,9 +203,3 @@ async def _dialled(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 def _moved(settings: Settings, port: int) -> Settings:
     return settings.model_copy(update={"listen": f"{HOST}:{port}", "addresses": (), "tdr_to": None})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from drivers.contract import Settings
 from drivers.errors import LinkBusy, LinkLost
+from drivers.ports import HOST, free_port
 from drivers.recording.play import Played
 from drivers.recording.tape import Event, Kind, Tape
 
-HOST = "127.0.0.1"
 MAX_DATAGRAM_BYTES = 65_535
 _KERNEL_BYTES = 8 * 1024 * 1024
 
@@ -28,7 +28,7 @@ async def relayed(settings: Settings, tape: Tape) -> AsyncIterator[Settings]:
     loop = asyncio.get_running_loop()
     parts = urlsplit(str(getattr(settings, "url", "")))
     allowed = getattr(settings, "sender", None)
-    near = _free_port()
+    near = free_port(socket.SOCK_DGRAM)
     number = tape.connection()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as come, socket.socket(type=socket.SOCK_DGRAM) as go:
         come.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BYTES)
@@ -59,7 +59,7 @@ async def relayed(settings: Settings, tape: Tape) -> AsyncIterator[Settings]:
 @asynccontextmanager
 async def replayed(settings: Settings, played: Played) -> AsyncIterator[Settings]:
     """Yield the settings with which the driver is to run while a recording's datagrams are sent to it."""
-    near = _free_port()
+    near = free_port(socket.SOCK_DGRAM)
     with socket.socket(type=socket.SOCK_DGRAM) as go:
         if events := played.next():
             played.start(_Datagrams(go, near), events)
@@ -89,9 +89,3 @@ def _moved(settings: Settings, port: int) -> Settings:
     if getattr(settings, "sender", None) is not None:
         update["sender"] = None  # the relay has looked at it
     return settings.model_copy(update=update)
-
-
-def _free_port() -> int:
-    with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,6 @@ import getpass
 import json
 import random
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from drivers.ports import holder
+from drivers.ports import free_port, holder
 from edge.config.load import load
 from edge.demo.devices import LANES, configuration, readdressed
 from edge.demo.process import Child, DemoFailed, Sweeper, our_program, program
@@ -252,13 +251,6 @@ class _Lane:
                     seen.add(key)
                     self.hits += 1
                     (self._early.append if self._early is not None else self._tell.hit)(heard)
-
-
-def free_port() -> int:
-    """Return a TCP port of loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _answers(port: int, child: Child) -> bool:

@@ -20,10 +20,10 @@ import pytest
 
 from drivers.dicos import joined
 from drivers.dicos.codec import file_meta
+from drivers.ports import free_port
 from simulators.xray import make_scan
 from simulators.xray.wire import Identity, datasets
 from tests.core import until
-from tests.peers import free_port
 from tests.protocol.test_dicos_joined import store
 from tests.protocol.test_dicos_persons import TRACE, ZONES, simulated
 from tests.protocol.test_dicos_reports import received, storescp

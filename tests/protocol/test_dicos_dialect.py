@@ -15,11 +15,11 @@ from drivers.dicos.dialect import DICOS_DIALECTS
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import DX_FOR_PROCESSING
+from drivers.ports import free_port
 from simulators.dicomwire import associate_rq
 from simulators.dicosfiles import made
 from tests import sdicos
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 

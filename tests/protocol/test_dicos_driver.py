@@ -20,12 +20,12 @@ from drivers.dicos import codec
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import PERSONS
+from drivers.ports import free_port
 from simulators.dicosfiles import made
 from simulators.xray import make_scan
 from simulators.xray.wire import Identity, datasets
 from tests import sdicos
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 PEER_DEADLINE_S = 60.0

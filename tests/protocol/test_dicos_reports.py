@@ -15,12 +15,12 @@ from drivers.contract import Category, DeviceState, Outcome, Scan, Verdict, Verd
 from drivers.dicos import outbox, scu
 from drivers.dicos.driver import DicosDriver
 from drivers.dicos.settings import DicosSettings
+from drivers.ports import free_port
 from simulators.certificates import Authority
 from simulators.dicosfiles import made
 from tests import sdicos
 from tests.core import DEADLINE_S, until
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 from tests.protocol.test_dicos_dialect import Listening
 from tests.protocol.test_dicos_joined import files, store, waiting
 

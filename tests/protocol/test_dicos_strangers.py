@@ -17,10 +17,10 @@ from drivers.dicos.driver import DicosDriver
 from drivers.dicos.elements import file_meta
 from drivers.dicos.settings import DicosSettings
 from drivers.dicos.uids import DX_FOR_PROCESSING, PERSONS
+from drivers.ports import free_port
 from simulators.dicomwire import Scanner, associate_rq, command, data
 from simulators.dicosfiles import made
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 FILE = made()

@@ -9,6 +9,7 @@ import pytest
 from drivers.dicos.find import Call, wait_for_call
 from drivers.dicos.settings import DicosSettings
 from drivers.finding import Found, Kind, Miss, Place, ask, attempts
+from drivers.ports import free_port
 from edge.finding import Step, search, summary
 from simulators.collar.cli import Collar
 from simulators.collar.model import Walk
@@ -20,7 +21,6 @@ from simulators.tagreader.model import Gate
 from simulators.tagreader.module import Module, reader18
 from tests.background import serving
 from tests.core import DEADLINE_S
-from tests.peers import free_port
 from tests.protocol.test_dicos_reports import storescp
 
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(240)]

@@ -11,6 +11,7 @@ import time
 import numpy
 import pytest
 
+from drivers.ports import free_port
 from simulators.line import Line
 from simulators.modbus.model import Image
 from simulators.modbus.wire import Faults, Server
@@ -19,7 +20,6 @@ from simulators.tagreader.model import Gate
 from simulators.xray.bag import make_scan
 from simulators.xray.wire import Identity, Scanner, datasets
 from tests.mqtt import Listener
-from tests.peers import free_port
 from tests.protocol.test_core_run import Box
 
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]

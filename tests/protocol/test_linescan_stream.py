@@ -14,8 +14,8 @@ import pytest
 from drivers.linescan.calibrating import What, ask
 from drivers.linescan.driver import LinescanDriver
 from drivers.linescan.settings import LinescanSettings
+from drivers.ports import free_port
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 DEADLINE_S = 60.0

@@ -8,6 +8,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from drivers.dicos.scp import prepare_pynetdicom
+from drivers.ports import free_port
 from drivers.registry import available, make, settings_class
 from edge.probing import judged
 from simulators.certificates import Authority
@@ -19,7 +20,6 @@ from simulators.tagreader.model import Gate
 from simulators.tagreader.module import Module, m100
 from tests.background import serving
 from tests.core import DEADLINE_S
-from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 

@@ -18,10 +18,10 @@ import pytest
 from drivers.contract import DeviceState
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.settings import ModbusSettings
+from drivers.ports import free_port
 from simulators.modbus.model import Device
 from simulators.modbus.wire import Faults, Server
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 HOST = "127.0.0.1"

@@ -19,11 +19,11 @@ from drivers.contract import DeviceState, Output
 from drivers.errors import LinkDenied
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.settings import ModbusSettings
+from drivers.ports import free_port
 from simulators.certificates import Authority
 from simulators.modbus.model import PROFILES, Contacts, Device, Portal
 from simulators.modbus.wire import Faults, Server
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 pytestmark = pytest.mark.protocol
 ROOT = Path(__file__).resolve().parents[2]

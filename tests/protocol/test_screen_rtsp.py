@@ -24,12 +24,12 @@ from drivers import mends
 from drivers.contract import DeviceState, Energy, Scan
 from drivers.errors import LinkError, LinkTimeout
 from drivers.finding import Found, Kind, Place
+from drivers.ports import free_port
 from drivers.screen import find
 from drivers.screen.driver import ScreenDriver
 from drivers.screen.settings import ScreenSettings
 from simulators.screen.rtsp import RtspServer
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 DEADLINE_S = 60.0

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from drivers.clock import SystemClock
+from drivers.ports import free_port
 from edge.config.model import Web
 from edge.logs import Recent
 from edge.messages import Reply
@@ -22,7 +23,6 @@ from edge.page import MAX_ORDERS, PageSide, Sources
 from edge.page import _Served as Served
 from edge.web import wire
 from tests.core import until
-from tests.peers import free_port
 
 
 def side(folder, port=0, order=None, listen=None):

@@ -12,11 +12,11 @@ import numpy as np
 import pydicom
 import pytest
 
+from drivers.ports import free_port
 from simulators.xray import make_scan
 from simulators.xray.export import LABELS, write
 from simulators.xray.wire import Identity, Scanner, datasets, store_all
 from tests.core import DEADLINE_S
-from tests.peers import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # (0008,0118) is CS in DICOS, UI in DICOM
 

@@ -20,10 +20,10 @@ from drivers.linescan import container
 from drivers.linescan.calibrating import KEPT, REQUEST, What, answer_to, ask, request_for
 from drivers.linescan.driver import LinescanDriver
 from drivers.linescan.settings import LinescanSettings
+from drivers.ports import free_port
 from simulators.linescan.model import Detector, Taken, Traffic
 from simulators.linescan.wire import Sender, Server, Trouble, play
 from tests.fakeport import FakePort, running
-from tests.peers import free_port
 
 SMALL = Traffic(pixels=96, rows=120, gap=90, prelude=300, threat_rate=0)
 RATE = 1500.0

@@ -17,13 +17,13 @@ from drivers import registry
 from drivers.dicos.elements import file_meta
 from drivers.dicos.uids import DX_FOR_PROCESSING
 from drivers.errors import ConfigError, LinkBusy
+from drivers.ports import free_port
 from drivers.recording import sessions, tape
 from drivers.recording.heard import Said
 from drivers.recording.wires import kept, wire_of
 from simulators.dicomwire import Scanner
 from simulators.dicosfiles import made
 from tests.core import until
-from tests.peers import free_port
 
 INFO = registry.available()["dicos"]
 SECRET = 4321

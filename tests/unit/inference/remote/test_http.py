@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from drivers.errors import ConfigError, DeviceRefused, LinkLost, LinkTimeout, ProtocolError
+from drivers.ports import free_port
 from inference.remote.address import Server
 from inference.remote.http import HttpWire
 from simulators.certificates import Authority
-from tests.peers import free_port
 
 PATIENT_S = 30.0
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from drivers.errors import ConfigError, DeviceRefused, LinkLost, LinkTimeout, ProtocolError
+from drivers.ports import free_port
 from inference.remote import codec
 from inference.remote.address import Server
 from inference.remote.messages import CLASSES, SERVICE
 from inference.remote.rpc import RpcWire
 from simulators.certificates import Authority
-from tests.peers import free_port
 
 PATIENT_S = 30.0
 VALUES = np.arange(6, dtype=np.float32).reshape(1, 2, 3)

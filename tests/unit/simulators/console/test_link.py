@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from drivers.ports import free_port
 from simulators.console import mqtt
 from simulators.console.link import Link
 from simulators.console.mqtt import BrokerAddress, BrokerUrlError, LinkDown
 from simulators.console.topics import Topics
-from tests.peers import free_port
 
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 Answer = Callable[[bytes], bytes]
