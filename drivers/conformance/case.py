@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,7 +80,9 @@ class Case:
 
     `good` says whether an observation is what an untroubled exchange gives; `possible` (by default the same) whether
     it can be true at all: in no trial may one be emitted that is not. `late_s` is longer than the driver waits for an
-    answer, `lost_s` is how long it may take, with these settings, to find out that the device is gone.
+    answer, `lost_s` is how long it may take, with these settings, to find out that the device is gone. `patient` are
+    settings in the place of those in trials that lateness is no part of: a machine that is busy is late now and then,
+    and that is no fault of a driver whose deadlines are short for the other trials' sake.
     """
 
     driver: str
@@ -97,6 +99,7 @@ class Case:
     lost_s: float = 10.0
     noise: Callable[[random.Random], bytes] = static
     flood_bytes: int = 2 * 1024 * 1024
+    patient: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if sum(peer is not None for peer in (self.serve, self.dial, self.line)) != 1:

@@ -59,6 +59,7 @@ class _PtyEnd:
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         self._path = path
+        self._closed = False
         path.unlink(missing_ok=True)
         path.symlink_to(os.ttyname(self._slave))
         self._loop = asyncio.get_running_loop()
@@ -76,6 +77,7 @@ class _PtyEnd:
 
     def close(self) -> None:
         """Hang up; the other end stays open here till then, else the line would end whenever the driver closes it."""
+        self._closed = True
         self._loop.remove_reader(self._master)
         self._loop.remove_writer(self._master)
         self._path.unlink(missing_ok=True)
@@ -88,7 +90,8 @@ class _PtyEnd:
         try:
             await ready
         finally:
-            remove(self._master)
+            if not self._closed:  # else its number may be another file's by now
+                remove(self._master)
 
 
 class _DatagramEnd(asyncio.DatagramProtocol):
@@ -138,6 +141,16 @@ class _Pair:
     def __init__(self, driver: _End, peer: _End) -> None:
         self.driver, self.peer = driver, peer
         self.spoiled = False
+        self.late: list[bytes] = []
+        self._turn = asyncio.Lock()
+
+    async def tell(self, data: bytes = b"") -> None:
+        """Have the driver read what is late and then `data`: in the order in which it was said, and nothing between."""
+        async with self._turn:
+            late, self.late = self.late, []
+            for each in (*late, data):
+                if each:
+                    await self.driver.write(each)
 
     def close(self) -> None:
         self.driver.close()
@@ -190,8 +203,9 @@ class Tap(Marks):
         """See `Line.release`."""
         held, self._held = self._held or [], None
         for pair, data in held:
-            if pair in self._pairs:
-                self._start(self._deliver(pair, data))
+            pair.late.append(data)
+        for pair in self._pairs:
+            self._start(self._deliver(pair))
 
     def mend(self) -> None:
         """See `Line.mend`. TCP connections that lost bytes end: no TCP stream goes on with a hole in it."""
@@ -245,7 +259,7 @@ class Tap(Marks):
                 while sent < total_bytes:
                     for pair in list(self._pairs):
                         with suppress(OSError):
-                            await pair.driver.write(block)
+                            await pair.tell(block)
                     sent += len(block)
                     await asyncio.sleep(0)
 
@@ -303,18 +317,18 @@ class Tap(Marks):
                     self._held.append((pair, data))
                 elif self._halve:
                     self._silent = pair.spoiled = True
-                    await pair.driver.write(data[: len(data) // 2])
+                    await pair.tell(data[: len(data) // 2])
                 else:
                     noise, self._noise = self._noise, b""
                     if noise and self._wire is Wire.UDP:
-                        await pair.driver.write(noise)
+                        await pair.tell(noise)
                         noise = b""
-                    await pair.driver.write(noise + data)
+                    await pair.tell(noise + data)
         self._drop(pair)
 
-    async def _deliver(self, pair: _Pair, data: bytes) -> None:
+    async def _deliver(self, pair: _Pair) -> None:
         with suppress(OSError):
-            await pair.driver.write(data)
+            await pair.tell()
 
 
 def _settle(ready: asyncio.Future[None]) -> None:

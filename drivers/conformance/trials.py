@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from drivers import mends, registry
+from drivers.clock import Stamp
 from drivers.conformance.case import Case, Line, Silence, Wire
 from drivers.conformance.port import JumpingClock, TrialPort, running
 from drivers.conformance.tap import Tap
@@ -46,13 +47,14 @@ class Grade(StrEnum):
 
 @dataclass
 class Bench:
-    """One driver, its line and the core that it talks to."""
+    """One driver, its line and the core that it talks to; `patient`: lateness is no part of the trial."""
 
     case: Case
     line: Line
     port: TrialPort
     clock: JumpingClock
     chance: random.Random
+    patient: bool = False
 
     def driver(self) -> Driver:
         """Return the driver with the case's settings; raises ValueError (pydantic's) where they are not its own."""
@@ -61,7 +63,8 @@ class Bench:
     def settings(self) -> Settings:
         """Return the case's settings as its driver's; raises ValueError (pydantic's) where they are none."""
         info = registry.available()[self.case.driver]
-        return registry.settings_class(info).model_validate(self.case.settings(self.line.where))
+        given = {**self.case.settings(self.line.where), **(self.case.patient if self.patient else {})}
+        return registry.settings_class(info).model_validate(given)
 
     async def good(self, count: int = 2) -> None:
         """Return once the driver gave so many good observations from now on; raises Fault where it does not."""
@@ -198,7 +201,8 @@ async def clock_jump(bench: Bench) -> None:
             bench.clock.offset_ns += jump_s * 10**9
             set_at = bench.clock.now()
             await bench.good(3)
-            # What was on its way may still carry the old time; the last was made after.
+            # What was on its way carries the old time; how much that is, is the machine's affair.
+            await bench.until(partial(_made_since, bench, set_at), AGAIN_S, "nothing was observed since")
             latest = bench.port.observations[-1].at
             now = bench.clock.now()
             if not set_at.wall_ns - 10**9 <= latest.wall_ns <= now.wall_ns:
@@ -278,6 +282,9 @@ TRIALS: dict[str, tuple[Grade, Trial]] = {
     "probe": (Grade.GOLD, probe),
 }
 
+#: Trials in which a driver loses nothing: whose deadlines are short would lose it where the machine alone is late.
+PATIENT = {"restart", "clock-jump", "probe"}
+
 
 @asynccontextmanager
 async def _line(case: Case, wire: Wire, folder: Path) -> AsyncIterator[Line]:
@@ -313,7 +320,7 @@ async def hold(name: str, case: Case, wire: Wire, folder: Path, seed: int = 1) -
     port = TrialPort(folder / "state", clock=clock)
     port.state_dir.mkdir()
     async with _line(case, wire, folder) as line:
-        bench = Bench(case, line, port, clock, random.Random(seed))
+        bench = Bench(case, line, port, clock, random.Random(seed), name in PATIENT)
         await TRIALS[name][1](bench)
         bench.check()
 
@@ -326,6 +333,10 @@ def _has_code(bench: Bench) -> None:
 
 def _went_on(bench: Bench, rounds: int, seen: int) -> bool:
     return bench.port.rounds > rounds or len(bench.port.observations) > seen or bench.not_up()
+
+
+def _made_since(bench: Bench, at: Stamp) -> bool:
+    return bench.port.observations[-1].at.monotonic_ns >= at.monotonic_ns
 
 
 def _must_arrive(observation: Observation) -> bool:

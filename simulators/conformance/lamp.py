@@ -45,5 +45,6 @@ CASES = (
         good=good,
         possible=possible,
         wires=(Wire.TCP, Wire.PTY),
+        patient={"timeout_ms": 5000},
     ),
 )

@@ -142,6 +142,7 @@ def case(wire: Wire) -> Case:
         possible=possible,
         wires=(wire,),
         late_s=1.5,
+        patient={"silence_s": 5},
     )
 
 

@@ -36,4 +36,5 @@ def good(observation: Observation) -> bool:
     return bool(tags) and all(tag["epc"] in EVERYONE and -75 <= tag["rssi_dbm"] <= -40 for tag in tags)
 
 
-CASES = (Case(driver="llrp", settings=settings, serve=serve, good=good, late_s=0.6),)
+PATIENT = {"timeout_ms": 5000, "keepalive_s": 5}
+CASES = (Case(driver="llrp", settings=settings, serve=serve, good=good, late_s=0.6, patient=PATIENT),)

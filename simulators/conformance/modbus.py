@@ -77,9 +77,18 @@ def on_a_line(url: str) -> dict[str, Any]:
     return settings(f"{url}?baud=115200", quiet_ms=300)
 
 
+PATIENT = {"timeout_ms": 5000}
 CASES = (
-    Case(driver="modbus", settings=settings, serve=serving(), good=good, possible=possible),
-    Case(driver="modbus", name="tls", settings=over_tls, serve=serve_tls, good=good, possible=possible),
+    Case(driver="modbus", settings=settings, serve=serving(), good=good, possible=possible, patient=PATIENT),
+    Case(
+        driver="modbus",
+        name="tls",
+        settings=over_tls,
+        serve=serve_tls,
+        good=good,
+        possible=possible,
+        patient=PATIENT,
+    ),
     Case(
         driver="modbus",
         name="rtu",
@@ -88,5 +97,6 @@ CASES = (
         good=good,
         possible=possible,
         wires=(Wire.PTY,),
+        patient=PATIENT,
     ),
 )

@@ -52,5 +52,6 @@ CASES = (
         possible=possible,
         wires=(Wire.TCP, Wire.PTY),
         late_s=0.7,
+        patient={"silence_s": 5},
     ),
 )

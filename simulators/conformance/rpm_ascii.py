@@ -56,5 +56,6 @@ CASES = (
         possible=possible,
         wires=(Wire.TCP, Wire.PTY),
         late_s=1.5,
+        patient={"silence_s": 5},
     ),
 )

@@ -55,6 +55,7 @@ def case(protocol: Protocol) -> Case:
         wires=(Wire.TCP, Wire.PTY) if protocol is Protocol.SICS else (Wire.PTY,),
         noise=noise,
         late_s=0.7,
+        patient={"timeout_ms": 5000},
     )
 
 

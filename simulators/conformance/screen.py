@@ -101,5 +101,6 @@ CASES = (
         late_s=2.5,
         lost_s=20.0,
         noise=noise,
+        patient={"read_timeout_ms": 10_000, "open_timeout_ms": 20_000},
     ),
 )

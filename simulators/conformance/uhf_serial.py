@@ -45,6 +45,7 @@ def case(protocol: str, answer: Answerer) -> Case:
         serve=serving(answer),
         good=good,
         wires=(Wire.TCP, Wire.PTY),
+        patient={"timeout_ms": 5000},
     )
 
 

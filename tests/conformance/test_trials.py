@@ -7,8 +7,9 @@ import itertools
 import random
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,11 +36,18 @@ from drivers.errors import LinkLost, LinkTimeout
 
 
 class Lines(Settings):
-    """Where the numbers come from, whether the driver is `wary`, and with which code its probe fails: none, never."""
+    """Where the numbers come from, whether the driver is `wary`, and with which code its probe fails: none, never.
+
+    A wary one waits `wait_s` for a line. Each reading is handed on `behind` lines later; with `own_time` its stamps are
+    of a clock that nobody sets.
+    """
 
     url: str
     wary: bool
     code: str = ""
+    wait_s: float = 0.3
+    behind: int = 0
+    own_time: bool = False
 
 
 class LineDriver(Driver):
@@ -55,6 +63,8 @@ class LineDriver(Driver):
         except OSError as error:
             raise LinkLost(str(error)) from None
         waiting: set[asyncio.Task[Any]] = set()
+        kept: list[Reading] = []
+        began = port.clock.now()
         try:
             while True:
                 line = await self._line(reader)
@@ -64,7 +74,12 @@ class LineDriver(Driver):
                     continue
                 port.state(DeviceState.UP)
                 at = port.clock.now()
-                task = asyncio.create_task(port.emit(_reading(at, value.decode("latin1"))))
+                if self._settings.own_time:
+                    at = Stamp(began.wall_ns + at.monotonic_ns - began.monotonic_ns, at.monotonic_ns)
+                kept.append(_reading(at, value.decode("latin1")))
+                if len(kept) <= self._settings.behind:
+                    continue
+                task = asyncio.create_task(port.emit(kept.pop(0)))
                 waiting.add(task)
                 task.add_done_callback(waiting.discard)
                 port.progress()
@@ -73,7 +88,7 @@ class LineDriver(Driver):
 
     async def _line(self, reader: asyncio.StreamReader) -> bytes:
         try:
-            async with asyncio.timeout(0.3 if self._settings.wary else None):
+            async with asyncio.timeout(self._settings.wait_s if self._settings.wary else None):
                 line = await reader.readuntil()
         except TimeoutError:
             raise LinkTimeout("nothing came") from None
@@ -100,7 +115,7 @@ def _reading(at: Stamp, number: str) -> Reading:
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve(pause_s: float = 0.01) -> AsyncIterator[int]:
     speaking: set[asyncio.Task[None]] = set()
 
     async def speak(writer: asyncio.StreamWriter) -> None:
@@ -108,7 +123,7 @@ async def serve() -> AsyncIterator[int]:
             for number in itertools.count(10):
                 writer.write(b"=%d=\n" % number)
                 await writer.drain()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(pause_s)
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(speak(writer))
@@ -179,6 +194,28 @@ async def test_a_probe_needs_a_mend_and_not_just_a_code(tmp_path: Path) -> None:
         else:
             with pytest.raises(Fault, match="none for its code 'no-such-code'"):
                 await hold("probe", one, Wire.TCP, tmp_path / code)
+
+
+async def test_what_was_seen_before_the_clock_was_set_may_be_told_after(tmp_path: Path) -> None:
+    slow = replace(case(wary=True), settings=lambda url: {"url": url, "wary": True, "behind": 5})
+    await hold("clock-jump", slow, Wire.TCP, tmp_path)
+
+
+async def test_a_driver_with_a_time_of_its_own_fails(tmp_path: Path) -> None:
+    own = replace(case(wary=True), settings=lambda url: {"url": url, "wary": True, "own_time": True})
+    with pytest.raises(Fault, match="3600 s after the clock was set an observation is stamped"):
+        await hold("clock-jump", own, Wire.TCP, tmp_path)
+
+
+@pytest.mark.parametrize("trial", ["restart", "clock-jump"])
+async def test_where_lateness_is_no_part_of_it_a_driver_is_given_time(trial: str, tmp_path: Path) -> None:
+    late = replace(case(wary=True), serve=partial(serve, pause_s=0.5))
+    patient = replace(late, patient={"wait_s": 20})
+    for each, stands in ((late, False), (patient, True)):
+        folder = tmp_path / str(stands)
+        folder.mkdir()
+        with nullcontext() if stands else pytest.raises(Fault, match="nothing came"):
+            await hold(trial, each, Wire.TCP, folder)
 
 
 def test_every_trial_has_a_grade_and_says_what_it_is() -> None:
