@@ -18,6 +18,7 @@ import socket
 import termios
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -87,14 +88,21 @@ async def _open(where: SerialAddress, deadline_s: float) -> Stream:
 def holder(path: str) -> str:
     """Return "process N (program)" for who else has a port open, "" where that cannot be seen."""
     real = str(Path(path).resolve())
-    for fd in Path("/proc").glob("[0-9]*/fd/*"):
-        pid = fd.parts[2]
+    for process in Path("/proc").iterdir():
         try:
-            if str(fd.readlink()) == real:
-                return f"process {pid} ({Path('/proc', pid, 'comm').read_text().strip()})"
+            if process.name.isdigit() and _has_open(process, real):
+                return f"process {process.name} ({(process / 'comm').read_text().strip()})"
         except OSError:
             continue  # it ended meanwhile, or is another user's
     return ""
+
+
+def _has_open(process: Path, real: str) -> bool:
+    for fd in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if str(fd.readlink()) == real:
+                return True
+    return False
 
 
 def _why(path: str, error: BaseException) -> LinkError:

@@ -95,7 +95,9 @@ class _Relay:
 
     def _write(self, held: _Held) -> None:
         if reason := held.reason_against():
-            self._tape.add(0, Kind.NOTE, text=f"an association of {held.size_bytes} bytes is left out: {reason}")
+            # Of when it began: where the recording was ended in its midst, it is told all the same.
+            text = f"an association of {held.size_bytes} bytes is left out: {reason}"
+            self._tape.add(0, Kind.NOTE, text=text, at_ns=held.opened_ns)
             return
         number = self._tape.connection()
         self._tape.add(number, Kind.OPEN, at_ns=held.opened_ns)

@@ -26,8 +26,10 @@ from drivers.links.serial import (
     TcpAddress,
     _why,
     address,
+    holder,
     open_stream,
 )
+from drivers.ports import free_port
 
 SOON_S, DEADLINE_S = 0.01, 60.0
 
@@ -174,6 +176,23 @@ async def test_who_holds_the_port_is_named(pty):
     (await open_stream(pty.url, DEADLINE_S)).close()
 
 
+def test_processes_and_files_that_end_while_they_are_looked_at_hide_no_holder(pty, monkeypatch):
+    real, asked = os.listdir, []
+
+    def listdir(path):
+        asked.append(str(path))
+        # No process has this number, and none this file: what is asked of them is answered as where they ended since.
+        return [str(1 << 22) if asked[-1] == "/proc" else "1000000", *real(path)]
+
+    held = os.open(pty.path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        monkeypatch.setattr(os, "listdir", listdir)
+        assert holder(pty.path).startswith(f"process {os.getpid()} (")
+    finally:
+        os.close(held)
+    assert asked[:2] == ["/proc", f"/proc/{1 << 22}/fd"]
+
+
 async def test_a_full_line_is_a_timeout_and_not_a_wait_for_ever(pty):
     with closing(await open_stream(pty.url, DEADLINE_S)) as stream:
         with pytest.raises(LinkTimeout, match="took no bytes"):
@@ -230,8 +249,9 @@ async def test_tcp_in_place_of_a_port():
         writer.write((await reader.readexactly(4)).upper())
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    port = free_port()  # nobody else's, once nobody listens there any more
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    url = f"tcp://127.0.0.1:{port}"
     with closing(await open_stream(url, DEADLINE_S)) as stream:
         with pytest.raises(LinkTimeout):
             await stream.read(1, SOON_S)

@@ -47,8 +47,10 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def recorded(path: Path, scan: Callable[[int], Awaitable[None]], **more: Any) -> tuple[list[Said], tape.Recording]:
-    """Record while `scan` stores at the port; end once it is done."""
+def recorded(
+    path: Path, scan: Callable[[int, Callable[[], None]], Awaitable[None]], **more: Any
+) -> tuple[list[Said], tape.Recording]:
+    """Record while `scan` stores at the port, until it ends the recording, or is done."""
     port = free_port()
     header = tape.header_of("dicos", "xray-1", kept(settings(port, **more)), 1_795_000_000_000_000_000, "0")
     keeping = tape.Tape(path, header, time.monotonic_ns)
@@ -56,7 +58,7 @@ def recorded(path: Path, scan: Callable[[int], Awaitable[None]], **more: Any) ->
     async def scanning() -> None:
         await until(lambda: listens(port))
         try:
-            await scan(port)
+            await scan(port, keeping.stop)
         finally:
             keeping.stop()
 
@@ -72,19 +74,29 @@ async def store(port: int, *datasets: bytes) -> None:
     async with Scanner.associated(port) as scanner:
         for dataset in datasets:
             assert await scanner.store(DX_FOR_PROCESSING, dataset) != 0  # nothing is kept: it must store again
-    await asyncio.sleep(0.1)
 
 
 def test_a_stored_scan_is_refused_recorded_and_seen_again(tmp_path: Path) -> None:
-    live, recording = recorded(tmp_path / "a.wire", lambda port: store(port, picture()))
+    live, recording = recorded(tmp_path / "a.wire", lambda port, _: store(port, picture()))
     (scan,) = (word["scan"] for word in live if "scan" in word)
     done = sessions.replay(recording, INFO, settings(1))
     assert [word["scan"] for word in done.said if "scan" in word] == [scan]
     assert scan["pictures"][0]["rows"] == 8
 
 
-def test_an_association_with_a_person_is_left_out_whole(tmp_path: Path) -> None:
-    _, recording = recorded(tmp_path / "a.wire", lambda port: store(port, picture(), PERSON))
+async def ended_amidst(port: int, stop: Callable[[], None]) -> None:
+    async with Scanner.associated(port) as scanner:
+        for dataset in (picture(), PERSON):
+            assert await scanner.store(DX_FOR_PROCESSING, dataset) != 0
+        stop()
+        await scanner.ended()
+
+
+@pytest.mark.parametrize(
+    "scan", [lambda port, _: store(port, picture(), PERSON), ended_amidst], ids=["whole", "amidst"]
+)
+def test_an_association_with_a_person_is_left_out_whole(tmp_path: Path, scan: Any) -> None:
+    _, recording = recorded(tmp_path / "a.wire", scan)
     notes = [event.text for event in recording.events if event.kind is tape.Kind.NOTE]
     assert len(notes) == 1
     assert notes[0].endswith("is left out: it may show a person")

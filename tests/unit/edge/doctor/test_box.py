@@ -5,10 +5,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from drivers.ports import Holder, holder
+from drivers.ports import Holder, free_port, holder
 from edge.clock import ClockQuality, ClockState, ClockWatch
 from edge.daemon import Lock
 from edge.doctor import box, examine_box, store
@@ -55,8 +56,8 @@ def test_a_holder_that_cannot_be_seen_may_be_the_appliance_where_one_runs(config
 
 
 def test_a_port_s_holder_is_named(configured):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()  # nobody else's, before and after
+    with socket.create_server(("127.0.0.1", port)):
         found = holder("", port)
         assert found.pid == os.getpid() and str(found) == f"process {os.getpid()} ({found.program})"
         assert holder("127.0.0.2", port) is None and holder("127.0.0.1", port) == found
@@ -80,8 +81,8 @@ def test_its_own_ports_are_no_fault(configured):
 
 def test_udp_ports(configured):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]
+        port = free_port(socket.SOCK_DGRAM)  # nobody else's over TCP either
+        server.bind(("127.0.0.1", port))
         assert holder("127.0.0.1", port, udp=True).pid == os.getpid()
         assert holder("127.0.0.1", port) is None
 
@@ -112,6 +113,27 @@ def test_the_disk(configured, monkeypatch, free, used, grade):
         file.truncate(used)
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": free}))
     assert [f.grade for f in box.disk(config)] == [grade]
+
+
+def test_files_that_a_running_appliance_takes_away_meanwhile_are_no_fault(configured, monkeypatch):
+    config = configured()
+    data, real = config.appliance.data_dir, os.stat
+    (data / "evidence").mkdir(parents=True)
+    for name in ("before", "after", "stays"):
+        (data / "evidence" / name).write_bytes(b"x" * 2_000_000)
+
+    def looked_at(path, **how):
+        if str(path).endswith("evidence/before"):
+            Path(path).unlink()
+        about = real(path, **how)
+        if str(path).endswith("evidence/after"):
+            Path(path).unlink()
+        return about
+
+    monkeypatch.setattr(os, "stat", looked_at)
+    (finding,) = box.disk(config)
+    assert "; 4 MB used" in finding.text
+    assert [path.name for path in (data / "evidence").iterdir()] == ["stays"]
 
 
 def test_a_disk_smaller_than_the_quota(configured, monkeypatch):
