@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from drivers.ports import free_port
+
 Feeds = dict[str, np.ndarray]
 
 
@@ -40,14 +42,13 @@ class FakeServer:
         self.released = threading.Event()
         self.open: list[Any] = []
         self._context = context
-        self._port = 0
+        self._port = free_port()  # nobody else's, while it is stopped
         self.start()
 
     def start(self) -> None:
         """Listen, on the same port as before."""
         self.released.clear()
         self._server = _Server(("127.0.0.1", self._port), _handler(self))
-        self._port = self._server.server_address[1]
         if self._context is not None:
             self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -65,13 +65,16 @@ def test_processes_beside_each_other_choose_apart():
 def test_a_fork_has_ports_of_its_own():
     free_port()
     read, write = os.pipe()
-    if os.fork() == 0:
-        os.write(write, str(free_port()).encode())
-        os._exit(0)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(write, str(free_port()).encode())
+        finally:
+            os._exit(0)
     os.close(write)
     with os.fdopen(read) as said:
         theirs = int(said.read())
-    os.wait()
+    os.waitpid(child, 0)  # this one: another's end is waited for by whoever started it
     assert (theirs - FIRST_PORT) // PORTS_EACH != (free_port() - FIRST_PORT) // PORTS_EACH
 
 

@@ -5,14 +5,17 @@ import asyncio
 import pytest
 import typer
 
+from drivers.ports import free_port
 from simulators.lane.cli import KINDS, _parsed
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_each_kind_listens_and_stops(kind):
-    name, host, port, device = _parsed(f"{kind} 127.0.0.1:0", 7)
-    assert (name, host, port) == (kind, "127.0.0.1", 0)
+    free = free_port()  # nobody else's, once the device has gone
+    name, host, port, device = _parsed(f"{kind} 127.0.0.1:{free}", 7)
+    assert (name, host, port) == (kind, "127.0.0.1", free)
     bound = await device.listen(host, port)
+    assert bound == free
     _, writer = await asyncio.open_connection("127.0.0.1", bound)
     writer.close()
     await writer.wait_closed()

@@ -18,6 +18,7 @@ from drivers.links.serial import open_stream
 from drivers.llrp import driver as driver_module
 from drivers.llrp.driver import ROSPEC, LlrpDriver
 from drivers.llrp.settings import LlrpSettings
+from drivers.ports import free_port
 from drivers.tags import MAX_TAGS, TAGS_A_READING, Gathered
 from simulators.tagreader.llrp import Reader, event, parameter
 from simulators.tagreader.model import TEAM, Gate
@@ -27,8 +28,8 @@ BUTTON = {"port": 1, "label": "canine alert", "severity": "high"}
 
 
 @asynccontextmanager
-async def serving(reader: Reader, port: int = 0) -> AsyncIterator[str]:
-    bound = await reader.listen("127.0.0.1", port)
+async def serving(reader: Reader) -> AsyncIterator[str]:
+    bound = await reader.listen("127.0.0.1", free_port())  # nobody else's, once the reader has gone
     try:
         yield f"tcp://127.0.0.1:{bound}"
     finally:

@@ -13,8 +13,10 @@ from drivers.contract import DeviceState
 from drivers.errors import LinkTimeout
 from drivers.modbus.client import ModbusLink
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.line import RtuLink
 from drivers.modbus.points import Table
 from drivers.modbus.settings import ModbusSettings
+from drivers.ports import free_port
 from tests.fakeport import FakePort
 
 IDENTITY = 0x2B  # read device identification
@@ -27,7 +29,7 @@ class Unit:
     """A Modbus/TCP server that answers as `answer` says: bytes as they are, None for silence."""
 
     registers: dict[int, int] = field(default_factory=dict)
-    port: int = 0
+    port: int = field(default_factory=free_port)  # nobody else's, while nobody listens there either
     requests: list[tuple[int, int, int]] = field(default_factory=list)
     connections: int = 0
     override: Callable[[bytes, bytes], Awaitable[bytes | None]] | None = None
@@ -66,7 +68,6 @@ class Unit:
 @asynccontextmanager
 async def serving(unit: Unit) -> AsyncIterator[Unit]:
     server = await asyncio.start_server(unit.serve, "127.0.0.1", unit.port)
-    unit.port = server.sockets[0].getsockname()[1]
     try:
         yield unit
     finally:
@@ -85,7 +86,7 @@ def alarms(port: FakePort) -> list[Any]:
     return [f.measurement.value for r in port.readings for f in r.findings]
 
 
-async def read_in_the_end(link: ModbusLink, table: Table, start: int, count: int) -> list[int]:
+async def read_in_the_end(link: ModbusLink | RtuLink, table: Table, start: int, count: int) -> list[int]:
     """Return the first answer of a link with little patience: on a busy machine an answer may be late several times."""
     while True:
         with suppress(LinkTimeout):

@@ -13,6 +13,7 @@ import pytest
 from drivers.contract import DeviceState, Output
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.settings import ModbusSettings
+from drivers.ports import free_port
 from simulators.modbus.model import Contacts
 from simulators.modbus.wire import Faults, Server
 from tests.fakeport import FakePort, running
@@ -21,10 +22,10 @@ LAMP = {"lamp": Output(True)}
 
 
 @asynccontextmanager
-async def module(port: int = 0) -> AsyncIterator[tuple[Server, int]]:
+async def module(port: int | None = None) -> AsyncIterator[tuple[Server, int]]:
     server = Server(Contacts(every_s=1e9), 1, Faults(), time.monotonic)
     try:
-        yield server, await server.listen("127.0.0.1", port)
+        yield server, await server.listen("127.0.0.1", port or free_port())
     finally:
         await server.close()
 

@@ -19,6 +19,7 @@ from drivers.modbus import rtu
 from drivers.modbus.client import ExceptionReply
 from drivers.modbus.line import Line, RtuLink
 from drivers.modbus.points import Table
+from tests.unit.drivers.modbus.served import read_in_the_end
 
 
 def framed(body: bytes) -> bytes:
@@ -120,7 +121,7 @@ async def test_a_late_answer_is_thrown_away_and_the_unit_is_in_doubt(tmp_path: P
             assert link.doubts == 1
             os.write(master, holding(0xAAAA))
             async with answering(master, lambda _: holding(0xBBBB)):
-                assert await link.read(Table.HOLDING, 1, 1) == [0xBBBB]
+                assert await read_in_the_end(link, Table.HOLDING, 1, 1) == [0xBBBB]
         finally:
             line.close()
 
