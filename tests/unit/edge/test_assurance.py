@@ -229,9 +229,13 @@ class TestInTheJudge:
     async def test_a_trial_that_fails_or_hangs_is_not_blindness(self, running, monkeypatch):
         model = DarknessModel()
         judge, watch = running(model)
-        monkeypatch.setattr(judging, "DEADLINE_S", 0.05)
         gate = threading.Event()
-        monkeypatch.setattr(Assurance, "_steps", lambda *_: _endless(lambda: gate.wait(60)))
+
+        def hang(*_):
+            monkeypatch.setattr(judging, "DEADLINE_S", 0.05)  # the trial's; a scan before it has all the time it takes
+            return _endless(lambda: gate.wait(60))
+
+        monkeypatch.setattr(Assurance, "_steps", hang)
         assert (await judge.judge_scan(scan(), "m", "xray-1")).decision is Decision.CLEAR
         await until(lambda: watch.assurance()["xray-1"].problem == NO_ANSWER)
         assert judge.blind_reason == ""
