@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from drivers.errors import LinkTimeout
@@ -52,7 +53,7 @@ class Bounded:
                 result = function(*args, **kwargs)
             except BaseException as error:  # noqa: BLE001  # whatever it is, it is raised where `call` was awaited
                 failure = error
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(settle, result, failure)
 
         thread = threading.Thread(target=work, name=what, daemon=True)

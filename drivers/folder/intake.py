@@ -105,7 +105,13 @@ class Intake:
             self._facts["watching"] = f"a look every {self._poll_s:g} s"
             return
         self._facts["watching"] = "file events"
-        self._watcher = Watcher(self._settings.path, self._settings.recursive, self._on_changed, self._on_no_events)
+        self._watcher = Watcher(
+            self._settings.path, self._settings.recursive, self._on_events, self._on_changed, self._on_no_events
+        )
+
+    def _on_events(self) -> None:
+        self._next_sweep_ns = 0
+        self._wake.set()
 
     def _on_changed(self, paths: set[str]) -> None:
         self._changed |= paths

@@ -105,7 +105,7 @@ class Capture:
         loop = asyncio.get_running_loop()
 
         def tell(give: Callable[[], None]) -> None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
                 loop.call_soon_threadsafe(give)
 
         self._thread = threading.Thread(target=self._work, args=(url, tell), name="capture", daemon=True)

@@ -14,6 +14,7 @@ from tests.fakeport import FakePort
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "GATHER_MS", 40)
     monkeypatch.setattr(watch, "STEP_MS", 20)
+    monkeypatch.setattr(watch, "END_MS", 100)
     monkeypatch.setattr(intake, "CUT_SHORT_S", 0.3)
     monkeypatch.setattr(intake, "CHECK_S", 0.1)
     monkeypatch.setattr(intake, "IN_USE_S", 0.05)

@@ -6,9 +6,12 @@ import asyncio
 import os
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import watchfiles
 
 from drivers.clock import Stamp, SystemClock
 from drivers.contract import DeviceState, Observation, Outcome
@@ -35,6 +38,23 @@ async def test_a_renamed_file_counts_at_once_and_stays_where_it_is(export: Path,
     assert (scan.name, bytes(scan.original)) == ("bag.png", PNG)
     assert (export / "bag.png").read_bytes() == PNG
     assert not (export / "rejected").exists()
+
+
+async def test_a_file_that_comes_before_events_do_is_not_left_for_the_next_listing(
+    export: Path, port: FakePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "SWEEP_S", 3600.0)
+    written, real = threading.Event(), watchfiles.watch
+
+    def late(*given: Any, **how: Any) -> Iterator[Any]:
+        assert written.wait(60)
+        yield from real(*given, **how)
+
+    monkeypatch.setattr(watchfiles, "watch", late)
+    async with watching(export, port):
+        write_atomically(export, "bag.png", PNG)
+        written.set()
+        await port.until(lambda: port.scans)
 
 
 async def test_a_slow_writer_is_not_read_half(export: Path, port: FakePort) -> None:
@@ -267,6 +287,26 @@ async def test_a_hanging_share_is_down_and_hangs_one_thread_only() -> None:
             break
         except LinkTimeout:
             await asyncio.sleep(0)
+
+
+def test_an_access_that_comes_back_once_the_loop_has_gone_is_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, failed = threading.Event(), []
+    io = Bounded(lambda: None)
+
+    async def give_up() -> asyncio.AbstractEventLoop:
+        call = asyncio.create_task(io.call(60, "listing", release.wait, 60))
+        await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        return asyncio.get_running_loop()
+
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    loop = asyncio.run(give_up())
+    monkeypatch.setattr(loop, "is_closed", lambda: False)  # as where it is closed just after somebody looked
+    release.set()
+    assert io._late
+    io._late.join(60)
+    assert not failed
 
 
 async def test_a_timeout_of_the_file_server_is_not_mistaken_for_ours() -> None:
