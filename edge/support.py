@@ -23,7 +23,7 @@ from drivers.errors import ModelError, StoreError
 from edge import CONTRACT_VERSION, __version__
 from edge.config.model import Config
 from edge.config.users import read
-from edge.doctor.box import running
+from edge.doctor.box import files_below, running
 from edge.ledger.reader import Reader
 from edge.ledger.store import FILE, connect_read_only
 from edge.standing import read as read_standing
@@ -96,14 +96,10 @@ def _family(pid: int) -> Iterator[dict[str, Any]]:
 def _sizes(folder: Path) -> dict[str, Any]:
     """Return files and bytes by the first folder below; names of files further down say what was seen when."""
     files, sizes = Counter[str](), Counter[str]()
-    for path in folder.rglob("*") if folder.is_dir() else ():
-        try:
-            if path.is_file():
-                below = path.relative_to(folder).parts
-                files[below[0]] += 1
-                sizes[below[0]] += path.stat().st_size
-        except OSError:
-            continue  # gone meanwhile
+    for path, size in files_below(folder):
+        below = path.relative_to(folder).parts[0]
+        files[below] += 1
+        sizes[below] += size
     return {name: {"files": files[name], "bytes": sizes[name]} for name in sorted(files)}
 
 

@@ -60,7 +60,7 @@ def disk(config: Config) -> Iterator[Finding]:
     """Say whether the disk has room for what the quota allows."""
     path = next(p for p in (config.appliance.data_dir, *config.appliance.data_dir.parents) if p.exists())
     free = shutil.disk_usage(path).free
-    used = _used_bytes(config.appliance.data_dir)
+    used = sum(size for _, size in files_below(config.appliance.data_dir))
     wanted = config.storage.quota_bytes - used
     said = f"{free / _GB:.1f} GB free; {used / _MB:.0f} MB used of a quota of {config.storage.quota_bytes / _GB:.1f} GB"
     if free < LEAST_FREE_BYTES:
@@ -73,15 +73,14 @@ def disk(config: Config) -> Iterator[Finding]:
         yield ok(said)
 
 
-def _used_bytes(folder: Path) -> int:
-    """Return what the files below a folder hold; an appliance at work there may take any of them away meanwhile."""
-    used = 0
+def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the files below a folder with their bytes; an appliance at work there may take any of it away meanwhile."""
     for where, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                about = Path(where, name).stat()
-                used += about.st_size if stat.S_ISREG(about.st_mode) else 0
-    return used
+        for path in (Path(where, name) for name in names):
+            with suppress(OSError):
+                about = path.stat()
+                if stat.S_ISREG(about.st_mode):
+                    yield path, about.st_size
 
 
 def appliance(config: Config) -> Iterator[Finding]:
