@@ -81,14 +81,14 @@ async def test_a_stranger_costs_nothing(
 
 
 async def test_a_connection_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scp, "ASSOCIATE_S", 1.0)
+    monkeypatch.setattr(scp, "ASSOCIATE_S", 3.0)  # in which one that behaves says what it wants
     async with listening(tmp_path) as (core, port), Scanner.connected(port) as silent:
         await stores(core, port)
         await silent.ended()
 
 
 async def test_an_association_that_says_no_more_is_ended(tmp_path: Path) -> None:
-    async with listening(tmp_path, idle_s=1.5, answer_s=1) as (core, port), Scanner.associated(port) as silent:
+    async with listening(tmp_path, idle_s=4, answer_s=3) as (core, port), Scanner.associated(port) as silent:
         await stores(core, port)
         await silent.ended()
 
@@ -141,7 +141,7 @@ async def test_an_empty_object_is_damaged(tmp_path: Path) -> None:
 
 
 async def test_a_store_without_an_object_gets_nowhere(tmp_path: Path) -> None:
-    async with listening(tmp_path, idle_s=1.5, answer_s=1) as (core, port), Scanner.associated(port) as scanner:
+    async with listening(tmp_path, idle_s=4, answer_s=3) as (core, port), Scanner.associated(port) as scanner:
         scanner.writer.write(command(1, DX_FOR_PROCESSING, "1.2.3.1", has_dataset=False))
         await scanner.ended()
         await stores(core, port)

@@ -19,7 +19,18 @@ EDGES = 60
 async def test_every_hit_of_a_fleet_is_stored_once(broker, tmp_path, workers):
     console = Console(broker.url, tmp_path / "console.db", "--workers", str(workers)).ready()
     try:
-        arguments = ["fleet", "--broker", broker.url, "--edges", str(EDGES), "--every-s", "1", "--json"]
+        arguments = [
+            "fleet",
+            "--broker",
+            broker.url,
+            "--edges",
+            str(EDGES),
+            "--every-s",
+            "1",
+            "--settle-s",
+            "120",
+            "--json",
+        ]
         pipe = asyncio.subprocess.PIPE
         ran = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "simulators.cli", *arguments), stdout=pipe, stderr=pipe

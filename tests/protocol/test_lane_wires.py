@@ -19,6 +19,7 @@ from simulators.tagreader.llrp import Reader
 from simulators.tagreader.model import Gate
 from simulators.xray.bag import make_scan
 from simulators.xray.wire import Identity, Scanner, datasets
+from tests.core import until
 from tests.mqtt import Listener
 from tests.protocol.test_core_run import Box
 
@@ -134,6 +135,7 @@ async def test_scanner_and_dog_are_tied_to_the_bag_that_was_read_at_the_entry(bo
         for name in ports:
             await listener.wait(lambda name=name: [m for m in listener.of(f"device/{name}") if m.json["state"] == "up"])
         await listener.wait(lambda: [m for m in listener.of("reading/k9-1") if m.json.get("teams") == ["K9 1"]])
+        await until(lambda: codes.connected)  # the driver's end of the wire is; this is the one here
         codes.send(f"{TAG}\r".encode())
         belt = Belt(contact)
         await belt.to(XRAY_MM)

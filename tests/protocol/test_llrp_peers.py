@@ -36,7 +36,8 @@ def port(tmp_path: Path) -> FakePort:
 
 
 def driver(number: int, **settings: Any) -> LlrpDriver:
-    given = {"url": f"tcp://127.0.0.1:{number}", "keepalive_s": KEEPALIVE_S, "report_ms": 50, **settings}
+    given = {"url": f"tcp://127.0.0.1:{number}", "keepalive_s": KEEPALIVE_S, "report_ms": 50, "timeout_ms": 60_000}
+    given |= settings
     return LlrpDriver(LlrpSettings.model_validate(given))
 
 

@@ -48,7 +48,7 @@ async def simulated(port: int = 0, faults: Faults | None = None, hz: float = 1.0
 
 
 async def mbpoll(port: int, *arguments: str) -> str:
-    command = ["mbpoll", "-m", "tcp", "-0", "-1", "-a", "1", "-p", str(port), HOST, *arguments]
+    command = ["mbpoll", "-m", "tcp", "-0", "-1", "-a", "1", "-o", "10", "-p", str(port), HOST, *arguments]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -149,18 +149,18 @@ async def test_a_restarted_device_is_found_again(fake: FakePort) -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults", "states"),
+    ("faults", "timeout_ms", "states"),
     [
-        (Faults(busy_every=5), {DeviceState.UP}),
-        (Faults(drop_every=7), {DeviceState.UP, DeviceState.DOWN}),
-        (Faults(hang_every=6, hang_s=1.5), {DeviceState.UP}),
+        (Faults(busy_every=5), 60_000, {DeviceState.UP}),
+        (Faults(drop_every=7), 60_000, {DeviceState.UP, DeviceState.DOWN}),
+        (Faults(hang_every=6, hang_s=1.5), 1000, {DeviceState.UP}),
     ],
     ids=["busy", "drop", "hang"],
 )
 async def test_a_device_that_misbehaves_now_and_then_keeps_giving_hits(
-    fake: FakePort, faults: Faults, states: set[DeviceState]
+    fake: FakePort, faults: Faults, timeout_ms: int, states: set[DeviceState]
 ) -> None:
-    async with simulated(faults=faults) as port, running(driver(port, COUNTER, timeout_ms=1000), fake):
+    async with simulated(faults=faults) as port, running(driver(port, COUNTER, timeout_ms=timeout_ms), fake):
         await fake.until(lambda: len(alarms(fake)) >= 20)
     found = alarms(fake)
     assert found == sorted(set(found)), "no value twice, and none after a later one"

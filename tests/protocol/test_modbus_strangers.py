@@ -157,7 +157,7 @@ async def mbpoll(*arguments: str) -> dict[int, str]:
     """Return what mbpoll shows, by address."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        "mbpoll", "-0", "-1", "-a", "1", *arguments, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+        "mbpoll", "-0", "-1", "-a", "1", "-o", "10", *arguments, stdout=pipe, stderr=asyncio.subprocess.STDOUT
     )
     async with asyncio.timeout(DEADLINE_S):
         out, _ = await process.communicate()

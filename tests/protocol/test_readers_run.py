@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -34,7 +35,9 @@ pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 TODAY = datetime.now(UTC)
 PASS = f"M1DESMARAIS/LUC       EABC123 LFWCDGAF 0718 {TODAY.timetuple().tm_yday:03d}F001A0025 100"
 FORGED = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898903C36UTO7408122F1204159ZE184226B<<<<<10")
-PRIVATE = [b"DESMARAIS", b"ABC123", b"ERIKSSON", b"ANNA", b"L898903C3", b"740812", b"ZE184226B"]
+PRIVATE = [b"DESMARAIS", b"ABC123", b"ERIKSSON", b"L898903C3", b"7408122", b"ZE184226B"]
+#: So short that a digest or a stamp has them within it now and then: looked for where they stand for themselves.
+PRIVATE += [rb"(?<![0-9A-Za-z.])" + word + rb"(?![0-9A-Za-z])" for word in (b"ANNA", b"740812")]
 
 
 @asynccontextmanager
@@ -146,8 +149,8 @@ async def test_what_readers_see_reaches_the_console_and_nobodys_name_does(tmp_pa
         kept = b"".join(path.read_bytes() for path in box.rglob("*") if path.is_file())
         assert b"travel_document" in kept  # what is kept can be read here, and a name would be seen
         for private in PRIVATE:
-            assert not [payload for payload in said if private in payload], private
-            assert private not in kept, private
+            assert not [payload for payload in said if re.search(private, payload)], private
+            assert not re.search(private, kept), private
     finally:
         keys.pull_out()
         for one in (codes, scale, collar, gate):

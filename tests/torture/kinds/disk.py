@@ -23,7 +23,7 @@ from tests.torture.trial import Bench, Broken, Kind
 TMPFS_MIB = 128
 IMAGE_MIB = 192
 MIB = 2**20
-STATE_DEADLINE_S = 30.0
+STATE_DEADLINE_S = 60.0
 COPIES = 50
 EXT4_IOC_SHUTDOWN = 0x8004587D  # linux/fs/ext4/ext4.h; with NOLOGFLUSH nothing more reaches the disk
 EXT4_NO_LOG_FLUSH = 2
@@ -112,15 +112,15 @@ def full_disk(bench: Bench) -> None:
             filler.unlink()
             begun = time.monotonic()
             rig.console.wait("there is room again", lambda: _storage(rig) == "ok", STATE_DEADLINE_S)
-            rig.console.wait("the device is up again", lambda: _device(rig) == "up", 10.0)
-            rig.console.next_hit_s(10.0)
+            rig.console.wait("the device is up again", lambda: _device(rig) == "up", STATE_DEADLINE_S)
+            rig.console.next_hit_s(STATE_DEADLINE_S)
             bench.figures.recoveries_s.append(time.monotonic() - begun)
             rig.console.wait(
                 "the audit has the full disk",
                 lambda told=told: (
                     {"full", "ok"} <= {a["outcome"] for a in rig.console.audits[told:] if a["what"] == "storage"}
                 ),
-                15.0,
+                STATE_DEADLINE_S,
             )
             bench.tried("disk full")
         if rig.box.pid != pid or not rig.box.alive():
@@ -158,7 +158,7 @@ def failing_disk(bench: Bench) -> None:
             if not rig.box.alive() or rig.box.pid != pid:
                 raise Broken(f"the appliance did not outlive its disk:\n{rig.box.log_since()[-2000:]}")
             rig.box.kill()
-            _run("umount", disk)
+            _unmount(disk)
             _run("mount", "-o", "loop", image, disk)
             rig.box.start()
             rig.flowing()
@@ -251,9 +251,20 @@ def _cut(rig: Rig, image: Path, disk: Path) -> None:
     taken = image.with_name("taken.img")
     _copy_whole(image, taken)
     rig.box.end()
-    _run("umount", disk)
+    _unmount(disk)
     taken.replace(image)
     _run("mount", "-o", "loop", image, disk)
+
+
+def _unmount(disk: Path) -> None:
+    """Take a disk out. What was killed is gone a moment later, and lets go of the disk then."""
+    words = ["umount", str(disk)]
+    wait_for(
+        "nothing holds the disk",
+        lambda: subprocess.run(words, check=False, capture_output=True, timeout=60).returncode == 0,
+        STATE_DEADLINE_S,
+        0.1,
+    )
 
 
 def _damage(bench: Bench, data_dir: Path) -> str:

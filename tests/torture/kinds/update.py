@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.update import package, standalone
 from edge.update.places import Places
-from tests.torture.box import ROOT, wait_for
-from tests.torture.kinds.disk import _copy_whole, _image, _no_loop, _run
+from tests.torture.box import ROOT
+from tests.torture.kinds.disk import _copy_whole, _image, _no_loop, _run, _unmount
 from tests.torture.trial import Bench, Broken, Kind
 
 IMAGE_MIB = 512
@@ -129,8 +129,7 @@ def _cut(image: Path, disk: Path, asked: list[str], chance: random.Random) -> st
     _copy_whole(image, taken)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    # What it had started is gone a moment later, and lets go of the disk then.
-    wait_for("nothing holds the disk", lambda: subprocess.run(["umount", disk], check=False).returncode == 0, 20.0, 0.1)
+    _unmount(disk)
     taken.replace(image)
     _run("mount", "-o", "loop", image, disk)
     return str(phase)

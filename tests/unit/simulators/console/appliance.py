@@ -86,6 +86,7 @@ class Appliance:
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self.topic}/down/#", qos=1)
         self._client.reconnect_delay_set(0.1, 0.5)
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = lambda *_: self._ready.clear()
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
@@ -135,7 +136,8 @@ class Appliance:
             assert self._news.wait_for(holds, timeout_s), f"{len(self.receipts)} receipts"
 
     def is_connected(self) -> bool:
-        return self._client.is_connected()
+        """Whether it is, and would hear a receipt: before its subscription one would be lost."""
+        return self._client.is_connected() and self._ready.is_set()
 
     def hear_with(self, on_message: Callable[[paho.Client, object, paho.MQTTMessage], None]) -> None:
         self._client.on_message = on_message
