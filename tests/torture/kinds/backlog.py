@@ -111,7 +111,7 @@ def _judged(bench: Bench, queued: int) -> None:
                 fill(rig.box.data_dir, queued)
             rig.box.start()
             for device in ("portal-1", "counter-1"):
-                rig.console.next_hit_s(30.0, device)
+                rig.console.next_hit_s(60.0, device)
             _round(rig)
             rig.box.wait_ready()
             begun = time.monotonic()

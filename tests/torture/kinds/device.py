@@ -47,11 +47,11 @@ def hurt_devices(bench: Bench) -> None:
         with Rig(bench, {"counter-1": {"hz": 25}, "counter-2": {"hz": 25}}) as rig:
             rig.box.start()
             for device in ("counter-1", "counter-2"):
-                rig.console.next_hit_s(30.0, device)
+                rig.console.next_hit_s(60.0, device)
             for _ in range(some):
                 rig.pause(0.2, 1.5)
                 how = bench.chance.choice(("SIGKILL", "SIGSTOP", "SIGSTOP"))
-                pid = wait_for("counter-2 has a process", lambda: rig.box.device_pid("counter-2"), 10.0)
+                pid = wait_for("counter-2 has a process", lambda: rig.box.device_pid("counter-2"), 60.0)
                 begun = time.monotonic()
                 os.kill(pid, signal.Signals[how])
                 wait_for(
@@ -74,7 +74,7 @@ def kill_nursery(bench: Bench) -> None:
     with Rig(bench, {"counter-1": {"hz": 25}, "counter-2": {"hz": 25}}) as rig:
         rig.box.start()
         for _ in range(bench.trials):
-            rig.console.next_hit_s(30.0, "counter-1")
+            rig.console.next_hit_s(60.0, "counter-1")
             nursery = next(
                 p
                 for p in rig.box.family()
@@ -102,8 +102,8 @@ def misbehave(bench: Bench) -> None:
         fault = names[number % len(names)] if bench.trials >= len(names) else bench.chance.choice(names)
         with Rig(bench, {"counter-1": {"hz": 25}, "bad-1": {"hz": 50, "fault": fault}}) as rig:
             rig.box.start()
-            rig.console.next_hit_s(30.0, "counter-1")
-            rig.console.next_hit_s(30.0, "bad-1")
+            rig.console.next_hit_s(60.0, "counter-1")
+            rig.console.next_hit_s(60.0, "bad-1")
             begun, wanted = time.monotonic(), FINDINGS[fault]
             rig.console.wait(f"bad-1 is {wanted}", lambda rig=rig, wanted=wanted: wanted in _codes(rig), 30.0)
             rig.pause(1.0, 4.0)

@@ -332,7 +332,7 @@ def _judge_damaged(rig: Rig, before: list[tuple[str, int]], how: str) -> None:
         raise Broken(f"{how}: no new ledger was told: {now}")
     if not rig.console.births[-1].get("notices"):
         raise Broken(f"{how}: the birth does not say what happened")
-    rig.console.wait("the audit says it", lambda: any(a["what"] == "ledger replaced" for a in rig.console.audits), 10.0)
+    rig.console.wait("the audit says it", lambda: any(a["what"] == "ledger replaced" for a in rig.console.audits), 60.0)
     with contextlib.closing(sqlite3.connect(f"file:{rig.box.data_dir / 'ledger.db'}?mode=ro", uri=True)) as db:
         (saved,) = db.execute("SELECT count(*) FROM hit WHERE seq < ?", (now[-1][1],)).fetchone()
     rig.drain()

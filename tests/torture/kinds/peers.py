@@ -67,12 +67,12 @@ def poison(bench: Bench) -> None:
             rig.broker.configure(BROKER + lines[refusal])
             rig.broker.start()
             rig.box.start()
-            wait_for("three are set aside", lambda rig=rig: rig.box.count("set_aside IS NOT NULL") == 3, 30.0, 0.1)
+            wait_for("three are set aside", lambda rig=rig: rig.box.count("set_aside IS NOT NULL") == 3, 60.0, 0.1)
             rig.console.wait(
-                "health tells", lambda rig=rig: any(h["set_aside"] >= 3 for h in rig.console.healths), 30.0
+                "health tells", lambda rig=rig: any(h["set_aside"] >= 3 for h in rig.console.healths), 60.0
             )
             rig.console.wait(
-                "the audit tells", lambda rig=rig: "hit set aside" in {a["what"] for a in rig.console.audits}, 30
+                "the audit tells", lambda rig=rig: "hit set aside" in {a["what"] for a in rig.console.audits}, 60.0
             )
             rig.flowing()
             reasons = {row["set_aside"] for row in rig.box.hits() if row["device"] == "bad-1"}
