@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from drivers.contract import Energy, Picture, Polarity
 from inference.build import build
@@ -25,13 +26,14 @@ from inference.manifest import Colour, ImageInput, Resize
 from inference.model import load
 from inference.prepare import prepare
 from inference.training.measure import report
-from inference.training.network import Network
+from inference.training.network import Network, Turned
 from inference.training.scenes import GROUPS
 from inference.training.train import backbone
+from inference.training.turned import turned
 from simulators.xray import Look, SimScan, make_scan, render
 
 SIDE = 448
-SMOOTH = 7
+SMOOTH = 5
 INPUT = ImageInput(
     name="pictures",
     colour=Colour.RGB,
@@ -106,64 +108,57 @@ def tensors(shots: Sequence[Shot]) -> Iterator[NDArray[np.float32]]:
         yield feeds[INPUT.name]
 
 
-def group_scores(network: Network, shots: Sequence[Shot]) -> NDArray[np.float64]:
-    """Return each group's score of each shot: the highest of its smoothed map."""
-    rows = []
+def logit_maps(network: nn.Module, shots: Sequence[Shot]) -> list[NDArray[np.float32]]:
+    """Return the logits of each shot, [groups, rows, columns]."""
     with torch.no_grad():
-        for tensor in tensors(shots):
-            maps = torch.sigmoid(network(torch.from_numpy(tensor)))[0].numpy()
-            rows.append([float(cv2.blur(plane, (SMOOTH, SMOOTH)).max()) for plane in maps])
+        return [network(torch.from_numpy(tensor))[0].numpy() for tensor in tensors(shots)]
+
+
+def group_scores(maps: Sequence[NDArray[np.float32]], shift: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each group's score of each shot with its logits so much lower: the highest of its smoothed map."""
+    rows = []
+    for logits in maps:
+        shares = 1 / (1 + np.exp(-(logits - shift[:, None, None].astype(np.float32))))
+        rows.append([float(cv2.blur(plane, (SMOOTH, SMOOTH)).max()) for plane in shares])
     return np.array(rows)
 
 
-def calibrate(network: Network, shots: Sequence[Shot], rounds: int = 4) -> list[float]:
-    """Shift each group's bias until it alarms on its share of ordinary bags at 0.5, less its margin; return both."""
+def calibrate(maps: Sequence[NDArray[np.float32]], rounds: int = 4) -> NDArray[np.float64]:
+    """Return how much lower each group's logits must be to alarm on its share of ordinary bags at 0.5, with margins."""
     total = np.zeros(len(GROUPS))
     for _ in range(rounds):
-        scores = group_scores(network, shots)
-        shifts = []
+        scores = group_scores(maps, total)
         for number, group in enumerate(GROUPS):
             at = float(np.clip(np.quantile(scores[:, number], 1 - FALSE_ALARMS[group]), 1e-4, 1 - 1e-4))
-            shifts.append(float(np.log(at / (1 - at))))
-        with torch.no_grad():
-            network.out.bias -= torch.tensor(shifts)
-        total += shifts
-    margins = [MARGINS.get(group, 0.0) for group in GROUPS]
-    with torch.no_grad():
-        network.out.bias -= torch.tensor(margins)
-    total += margins
-    return [round(float(v), 3) for v in total]
+            total[number] += np.log(at / (1 - at))
+    return total + [MARGINS.get(group, 0.0) for group in GROUPS]
 
 
-def elevated_point(network: Network, shots: Sequence[Shot]) -> float:
+def elevated_point(scores: NDArray[np.float64]) -> float:
     """Return the threshold at which ELEVATED times as many ordinary bags alarm as at 0.5."""
-    scores = group_scores(network, shots).max(axis=1)
-    share = min(ELEVATED * float((scores >= 0.5).mean()), 1.0)
-    return round(float(np.quantile(scores, 1 - share)), 3)
+    highest = scores.max(axis=1)
+    share = min(ELEVATED * float((highest >= 0.5).mean()), 1.0)
+    return round(float(np.quantile(highest, 1 - share)), 3)
 
 
-def graph_of(network: Network) -> bytes:
+def graph_of(network: Turned) -> bytes:
     """Return the network as ONNX: input `pictures`, output `logits`; the last layer's input is named `features`."""
     buffer = io.BytesIO()
     dummy = torch.zeros(1, 3, SIDE, SIDE)
+    once = network.network
     torch.onnx.export(
-        network, (dummy,), buffer, input_names=[INPUT.name], output_names=["logits"], opset_version=18, dynamo=False
+        once, (dummy,), buffer, input_names=[INPUT.name], output_names=["logits"], opset_version=18, dynamo=False
     )
     model = onnx.load_from_string(buffer.getvalue())
-    last = next(node for node in model.graph.node if "logits" in node.output)
-    old = last.input[0]
-    for node in model.graph.node:
-        for names in (node.input, node.output):
-            for number, name in enumerate(names):
-                if name == old:
-                    names[number] = "features"
+    last = model.graph.node[-1]
     for initialiser in model.graph.initializer:
         for number, wanted in ((1, "out.weight"), (2, "out.bias")):
             if initialiser.name == last.input[number]:
                 initialiser.name = last.input[number] = wanted
-    model.producer_name, model.producer_version = "jaitf-edge", "1"
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    with torch.no_grad():
+        made = turned(model, once.features(dummy).shape)
+    made.producer_name, made.producer_version = "jaitf-edge", "1"
+    return bytes(made.SerializeToString())
 
 
 def head_of(version: str, elevated: float) -> str:
@@ -202,12 +197,13 @@ elevated = {elevated}
 """
 
 
-def load_network(weights: Path) -> Network:
+def load_network(weights: Path) -> Turned:
     """Return a trained network, its batch norms folded away by evaluation mode."""
     network = Network(len(GROUPS), backbone())
     network.load_state_dict(torch.load(weights, map_location="cpu")["weights"])
-    network.eval()
-    return network
+    whole = Turned(network)
+    whole.eval()
+    return whole
 
 
 def ordinary(count: int, first: int) -> list[Shot]:
@@ -227,14 +223,20 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help="add the table of figures to the card; minutes")
     args = parser.parse_args()
     network = load_network(args.weights)
-    bags = ordinary(args.bags, FIRST_CALIBRATION_SEED)
-    shifts = calibrate(network, bags)
-    print(json.dumps(dict(zip(GROUPS, shifts, strict=True))))  # noqa: T201 - a command's result
+    maps = logit_maps(network, ordinary(args.bags, FIRST_CALIBRATION_SEED))
+    shifts = calibrate(maps)
+    with torch.no_grad():
+        network.out.bias -= torch.from_numpy(shifts)
+    print(json.dumps(dict(zip(GROUPS, shifts.round(3).tolist(), strict=True))))  # noqa: T201 - a command's result
     golden = {
         "pistol": shot(7, "pistol", "colour").pictures,
         "ordinary": shot(8, None, "single").pictures,
     }
-    head, graph, card = head_of(args.version, elevated_point(network, bags)), graph_of(network), args.card.read_text()
+    head, graph, card = (
+        head_of(args.version, elevated_point(group_scores(maps, shifts))),
+        graph_of(network),
+        args.card.read_text(),
+    )
     build(args.out, head, graph, card, golden)
     if args.measure:
         build(args.out, head, graph, f"{card}\n{report(load(args.out))}", golden)

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from inference.training.turned import WAYS_UP
+
 STRIDE = 4
 TAPS = (2, 4, 10)
 TAP_CHANNELS = (24, 40, 112)
@@ -33,6 +35,11 @@ class Network(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return a logit of each group at each place."""
+        logits: torch.Tensor = self.out(self.features(pictures))
+        return logits
+
+    def features(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return what the last layer takes: [n, WIDTH, h/4, w/4]."""
         features = functional.relu6(self.stem_norm(self.stem(pictures)))
         taps = []
         for number, block in enumerate(self.blocks):
@@ -48,7 +55,31 @@ class Network(nn.Module):
                 here = here + functional.interpolate(top, scale_factor=2.0, mode="bilinear", align_corners=False)
                 top = merge(here)
         assert top is not None
-        return self.out(top)
+        return top
+
+
+class Turned(nn.Module):
+    """A trained network that looks at a square picture four ways up and takes the mean: a bag has no right way round.
+
+    The last layer, being linear, comes once.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network, self.out = network, network.out
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return a logit of each group at each place."""
+        total = torch.zeros(())
+        for _ in range(WAYS_UP):
+            total = _quarter(total + self.network.features(pictures))  # after the last turn each is upright again
+            pictures = _quarter(pictures)
+        logits: torch.Tensor = self.out(total / WAYS_UP)
+        return logits
+
+
+def _quarter(planes: torch.Tensor) -> torch.Tensor:
+    return planes.transpose(2, 3).flip(2)
 
 
 def _block(dilation: int = 1) -> nn.Sequential:

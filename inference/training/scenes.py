@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from inference.training.bags import bag
 from simulators.xray import THREATS, make_scene, scan
+from simulators.xray.bag import kind_of
+from simulators.xray.luggage import BAGS
 
 #: What the network tells apart, in the order of its channels; the kinds of the simulator that each covers.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -121,10 +123,11 @@ def main() -> None:
     parser.add_argument("last", type=int)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rough", action="store_true", help="rough bags: flat shapes, as others draw test pictures")
+    parser.add_argument("--only", choices=list(BAGS), help="of the range, only the seeds whose bag is of this kind")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     assert set(SHARES) <= set(THREATS)
-    seeds = range(args.first, args.last)
+    seeds = [seed for seed in range(args.first, args.last) if args.only in (None, kind_of(seed))]
     with multiprocessing.Pool(args.processes) as pool:
         for done, _ in enumerate(pool.imap_unordered(_draw_one, [(s, args.folder, args.rough) for s in seeds], 8), 1):
             if done % 100 == 0:

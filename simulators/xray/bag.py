@@ -146,9 +146,17 @@ class _Group:
     threat: str | None = None
 
 
+def kind_of(seed: int) -> str:
+    """Return which of `BAGS` the bag of `make_scene` with this seed is, without drawing it."""
+    return _kind(np.random.default_rng([seed, 1]))
+
+
+def _kind(packing: Rng) -> str:
+    return list(BAGS)[int(packing.choice(len(BAGS), p=[share for _, share in BAGS.values()]))]
+
+
 def _packed(rng: Rng) -> tuple[Bag, list[_Group]]:
-    names = list(BAGS)
-    make, _ = BAGS[names[int(rng.choice(len(names), p=[share for _, share in BAGS.values()]))]]
+    make, _ = BAGS[_kind(rng)]
     bag = make(rng)
     groups = [_Group(bag.kind, parts) for parts in bag.parts if parts]
     room = np.array(bag.room)
