@@ -33,7 +33,7 @@ from inference.training.turned import turned
 from simulators.xray import Look, SimScan, make_scan, render
 
 SIDE = 448
-SMOOTH = 5
+SMOOTH = 3
 INPUT = ImageInput(
     name="pictures",
     colour=Colour.RGB,
