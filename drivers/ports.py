@@ -15,7 +15,8 @@ HOST = "127.0.0.1"
 #: Below those that Linux gives to connections (32768 and up): no connection takes by chance what was free.
 FIRST_PORT, PORTS_EACH, SHARES = 12_000, 500, 40
 _ANY = ("", "0.0.0.0", "::", "*")
-_claims: list[socket.socket] = []
+_claims: list[int] = []
+"""File numbers, and not sockets: they end with the process and with nothing else."""
 _left: list[int] = []
 _claimed_by = 0
 
@@ -61,7 +62,7 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
     global _claimed_by
     if _claimed_by != os.getpid():  # a fork's ports are its parent's
         while _claims:
-            _claims.pop().close()
+            os.close(_claims.pop())
         _left.clear()
         _claimed_by = os.getpid()
     while True:
@@ -82,7 +83,7 @@ def _share() -> list[int]:
         except OSError:
             claim.close()
             continue
-        _claims.append(claim)
+        _claims.append(claim.detach())
         first = FIRST_PORT + number * PORTS_EACH
         return random.SystemRandom().sample(range(first, first + PORTS_EACH), PORTS_EACH)
     raise OSError(errno.EADDRINUSE, f"no free port from {FIRST_PORT} to {FIRST_PORT + SHARES * PORTS_EACH - 1}")

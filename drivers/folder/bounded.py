@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from drivers.errors import LinkTimeout
@@ -39,22 +40,17 @@ class Bounded:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
-        def settle(result: T | None, error: BaseException | None) -> None:
-            if answer.done():
-                return
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(result)  # type: ignore[arg-type]  # None only where T is None
+        def settle(finish: Callable[[], None]) -> None:
+            if not answer.done():
+                finish()
 
         def work() -> None:
-            result, failure = None, None
             try:
-                result = function(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001  # whatever it is, it is raised where `call` was awaited
-                failure = error
+                finish = partial(answer.set_result, function(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where `call` was awaited
+                finish = partial(answer.set_exception, error)
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, result, failure)
+                loop.call_soon_threadsafe(settle, finish)
 
         thread = threading.Thread(target=work, name=what, daemon=True)
         thread.start()

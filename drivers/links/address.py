@@ -135,11 +135,10 @@ def video(url: str) -> StreamAddress | GrabberAddress:
     """Return where a video comes from. Raises ValueError, in words for who wrote the URL."""
     parts = urlsplit(url)
     if parts.scheme == "rtsp":
-        if not parts.hostname or parts.fragment:
+        if not parts.hostname or parts.fragment or parts.port == 0:  # above 65535, `port` raises ValueError of its own
             raise ValueError("a stream is rtsp://HOST:PORT/PATH")
         if parts.username is not None or parts.password is not None:
             raise ValueError("no user or password in the URL: they are username and password_file")
-        parts.port  # noqa: B018  # raises ValueError of its own above 65535
         return StreamAddress(url)
     if parts.scheme == "v4l2":
         if parts.netloc or not parts.path.startswith("/dev/") or parts.fragment:

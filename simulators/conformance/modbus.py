@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,26 +78,9 @@ def on_a_line(url: str) -> dict[str, Any]:
     return settings(f"{url}?baud=115200", quiet_ms=300)
 
 
-PATIENT = {"timeout_ms": 5000}
+_case = partial(Case, driver="modbus", good=good, possible=possible, patient={"timeout_ms": 5000})
 CASES = (
-    Case(driver="modbus", settings=settings, serve=serving(), good=good, possible=possible, patient=PATIENT),
-    Case(
-        driver="modbus",
-        name="tls",
-        settings=over_tls,
-        serve=serve_tls,
-        good=good,
-        possible=possible,
-        patient=PATIENT,
-    ),
-    Case(
-        driver="modbus",
-        name="rtu",
-        settings=on_a_line,
-        serve=serving(rtu=True),
-        good=good,
-        possible=possible,
-        wires=(Wire.PTY,),
-        patient=PATIENT,
-    ),
+    _case(settings=settings, serve=serving()),
+    _case(name="tls", settings=over_tls, serve=serve_tls),
+    _case(name="rtu", settings=on_a_line, serve=serving(rtu=True), wires=(Wire.PTY,)),
 )

@@ -19,12 +19,12 @@ ASK = f"from drivers.ports import free_port; print(*(free_port() for _ in range(
 
 @pytest.fixture(autouse=True)
 def _own(monkeypatch) -> Iterator[None]:
-    claims: list[socket.socket] = []
+    claims: list[int] = []
     monkeypatch.setattr(ports, "_claims", claims)
     monkeypatch.setattr(ports, "_left", [])
     yield
     for claim in claims:
-        claim.close()
+        os.close(claim)
 
 
 def test_none_is_given_twice_over_a_share_and_more():

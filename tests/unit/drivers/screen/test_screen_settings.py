@@ -16,6 +16,7 @@ GOOD = {"url": "rtsp://10.0.0.9:8554/screen", "size": [1280, 720], "region": [24
         ({"url": "rtsp://"}, "a stream is rtsp://"),
         ({"url": "rtsp://anna:secret@10.0.0.9/screen"}, "no user or password in the URL"),
         ({"url": "rtsp://10.0.0.9:99999/screen"}, "[Pp]ort"),
+        ({"url": "rtsp://10.0.0.9:0/screen"}, "a stream is rtsp://"),
         ({"url": "v4l2://dev/video0"}, "three slashes"),
         ({"url": "v4l2:///dev/video0?hight=3"}, "no setting of a frame grabber"),
         ({"url": "v4l2:///dev/video0?height=x"}, "is a number"),
