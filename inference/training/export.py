@@ -17,16 +17,18 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from drivers.contract import Energy, Picture, Polarity
+from inference import onnxedit
+from inference.adaptation.eye import BIAS, WEIGHT
 from inference.build import build
 from inference.look import look_at, views
 from inference.manifest import Colour, ImageInput, Resize
 from inference.model import load
 from inference.prepare import prepare
+from inference.runtime import cores, open_graph
 from inference.training.measure import report
-from inference.training.network import Network, Turned
+from inference.training.network import Network
 from inference.training.scenes import GROUPS
 from inference.training.train import backbone
 from inference.training.turned import turned
@@ -108,10 +110,10 @@ def tensors(shots: Sequence[Shot]) -> Iterator[NDArray[np.float32]]:
         yield feeds[INPUT.name]
 
 
-def logit_maps(network: nn.Module, shots: Sequence[Shot]) -> list[NDArray[np.float32]]:
+def logit_maps(graph: bytes, shots: Sequence[Shot]) -> list[NDArray[np.float32]]:
     """Return the logits of each shot, [groups, rows, columns]."""
-    with torch.no_grad():
-        return [network(torch.from_numpy(tensor))[0].numpy() for tensor in tensors(shots)]
+    session = open_graph(graph, cores())
+    return [session.run(["logits"], {INPUT.name: tensor})[0][0] for tensor in tensors(shots)]
 
 
 def group_scores(maps: Sequence[NDArray[np.float32]], shift: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,22 +143,21 @@ def elevated_point(scores: NDArray[np.float64]) -> float:
     return round(float(np.quantile(highest, 1 - share)), 3)
 
 
-def graph_of(network: Turned) -> bytes:
+def graph_of(network: Network) -> bytes:
     """Return the network as ONNX: input `pictures`, output `logits`; the last layer's input is named `features`."""
     buffer = io.BytesIO()
     dummy = torch.zeros(1, 3, SIDE, SIDE)
-    once = network.network
     torch.onnx.export(
-        once, (dummy,), buffer, input_names=[INPUT.name], output_names=["logits"], opset_version=18, dynamo=False
+        network, (dummy,), buffer, input_names=[INPUT.name], output_names=["logits"], opset_version=18, dynamo=False
     )
     model = onnx.load_from_string(buffer.getvalue())
     last = model.graph.node[-1]
     for initialiser in model.graph.initializer:
-        for number, wanted in ((1, "out.weight"), (2, "out.bias")):
+        for number, wanted in ((1, WEIGHT), (2, BIAS)):
             if initialiser.name == last.input[number]:
                 initialiser.name = last.input[number] = wanted
     with torch.no_grad():
-        made = turned(model, once.features(dummy).shape)
+        made = turned(model, network.features(dummy).shape)
     made.producer_name, made.producer_version = "jaitf-edge", "1"
     return bytes(made.SerializeToString())
 
@@ -197,13 +198,12 @@ elevated = {elevated}
 """
 
 
-def load_network(weights: Path) -> Turned:
+def load_network(weights: Path) -> Network:
     """Return a trained network, its batch norms folded away by evaluation mode."""
     network = Network(len(GROUPS), backbone())
     network.load_state_dict(torch.load(weights, map_location="cpu")["weights"])
-    whole = Turned(network)
-    whole.eval()
-    return whole
+    network.eval()
+    return network
 
 
 def ordinary(count: int, first: int) -> list[Shot]:
@@ -222,21 +222,17 @@ def main() -> None:
     parser.add_argument("--card", type=Path, default=Path(__file__).with_name("baggage.card.md"))
     parser.add_argument("--measure", action="store_true", help="add the table of figures to the card; minutes")
     args = parser.parse_args()
-    network = load_network(args.weights)
-    maps = logit_maps(network, ordinary(args.bags, FIRST_CALIBRATION_SEED))
+    graph = graph_of(load_network(args.weights))
+    maps = logit_maps(graph, ordinary(args.bags, FIRST_CALIBRATION_SEED))
     shifts = calibrate(maps)
-    with torch.no_grad():
-        network.out.bias -= torch.from_numpy(shifts)
     print(json.dumps(dict(zip(GROUPS, shifts.round(3).tolist(), strict=True))))  # noqa: T201 - a command's result
+    bias = onnxedit.weights(graph, BIAS) - shifts.astype(np.float32)
+    graph = onnxedit.with_weights(graph, {BIAS: bias})
     golden = {
         "pistol": shot(7, "pistol", "colour").pictures,
         "ordinary": shot(8, None, "single").pictures,
     }
-    head, graph, card = (
-        head_of(args.version, elevated_point(group_scores(maps, shifts))),
-        graph_of(network),
-        args.card.read_text(),
-    )
+    head, card = head_of(args.version, elevated_point(group_scores(maps, shifts))), args.card.read_text()
     build(args.out, head, graph, card, golden)
     if args.measure:
         build(args.out, head, graph, f"{card}\n{report(load(args.out))}", golden)

@@ -11,8 +11,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from inference.training.turned import WAYS_UP
-
 STRIDE = 4
 TAPS = (2, 4, 10)
 TAP_CHANNELS = (24, 40, 112)
@@ -56,30 +54,6 @@ class Network(nn.Module):
                 top = merge(here)
         assert top is not None
         return top
-
-
-class Turned(nn.Module):
-    """A trained network that looks at a square picture four ways up and takes the mean: a bag has no right way round.
-
-    The last layer, being linear, comes once.
-    """
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network, self.out = network, network.out
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Return a logit of each group at each place."""
-        total = torch.zeros(())
-        for _ in range(WAYS_UP):
-            total = _quarter(total + self.network.features(pictures))  # after the last turn each is upright again
-            pictures = _quarter(pictures)
-        logits: torch.Tensor = self.out(total / WAYS_UP)
-        return logits
-
-
-def _quarter(planes: torch.Tensor) -> torch.Tensor:
-    return planes.transpose(2, 3).flip(2)
 
 
 def _block(dilation: int = 1) -> nn.Sequential:

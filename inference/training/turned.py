@@ -1,4 +1,4 @@
-"""The exported graph of a network that looks at a picture four ways up, as `inference.training.network.Turned` does.
+"""The exported graph of a network that looks at a picture four ways up and takes the mean: a bag has no right way up.
 
 A loop in the graph, so that four looks need the memory of one. Whatever runs the graph needs to know nothing of it.
 """
@@ -76,7 +76,7 @@ def turned(model: onnx.ModelProto, sides: Sequence[int], features: str = "featur
 
 
 def _quarter(of: str, to: str) -> list[onnx.NodeProto]:
-    """Return what turns planes [n, c, h, w] by a quarter, as `network.Turned` does."""
+    """Return what turns planes [n, c, h, w] by a quarter."""
     return [
         helper.make_node("Transpose", [of], [f"{of}_across"], perm=[0, 1, 3, 2]),
         helper.make_node("Slice", [f"{of}_across", *_BACKWARDS], [to]),
