@@ -19,6 +19,10 @@ def tracked() -> list[str]:
     return [name for name in names if not name.startswith(LEFT_OUT) and (ROOT / name).exists()]
 
 
+def asked(*what: str | Path) -> str:
+    return subprocess.run(["dpkg-deb", *what], check=True, capture_output=True, text=True).stdout
+
+
 def test_two_builds_one_hash(package, tmp_path):
     """From another folder, under another user's mask, with another order of files on the disk."""
     elsewhere = tmp_path / "elsewhere" / "sources"
@@ -38,13 +42,26 @@ def test_two_builds_one_hash(package, tmp_path):
         again = build(tmp_path / "again", sources=elsewhere)
     finally:
         os.umask(mask)
-    assert filecmp.cmp(package, again, shallow=False)
+    assert filecmp.cmp(package, again, shallow=False), _different(package, again, tmp_path)
+
+
+def _different(one: Path, other: Path, folder: Path) -> str:
+    """Return where two packages differ, as the first lines of a recursive diff."""
+    for name, package in (("one", one), ("other", other)):
+        subprocess.run(["dpkg-deb", "--raw-extract", package, folder / name], check=True)
+    return subprocess.run(["diff", "-r", "one", "other"], cwd=folder, capture_output=True, text=True).stdout[:3000]
+
+
+def test_the_size_that_it_says_is_of_its_files_alone(package):
+    """A folder's own size is the file system's: with it in the sum, one build in twelve was of another hash."""
+    entries = [line.split() for line in asked("--contents", package).splitlines()]
+    expected = sum(-(-int(size) // 1024) if mode.startswith("-") else 1 for mode, _, size, *_ in entries)
+    assert int(asked("--field", package, "Installed-Size")) == expected
 
 
 def test_everything_that_the_appliance_reads_is_in_it(package):
-    listing = subprocess.run(["dpkg-deb", "--contents", package], check=True, capture_output=True, text=True).stdout
     prefix = "/lib/python3.11/site-packages/"
-    packed = {line.split(prefix, 1)[1] for line in listing.splitlines() if prefix in line}
+    packed = {line.split(prefix, 1)[1] for line in asked("--contents", package).splitlines() if prefix in line}
     assert [name for name in tracked() if name not in packed] == []
 
 
