@@ -248,6 +248,8 @@ def test_every_language_fits_a_phone(visit: Callable[..., Page], tmp_path: Path,
         expect(page.locator(f"[data-page={tab}]")).to_be_visible()
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{tab} is wider than the screen"
+        tops = page.locator("nav a").evaluate_all("tabs => tabs.map((each) => each.getBoundingClientRect().top)")
+        assert len(set(tops)) == 1, f"on {tab} the tabs take two lines"
         shoot(page, f"phone-{language}-{tab}", tmp_path)
     page.locator("#lang").select_option("pt")
     expect(page.locator("html")).to_have_attribute("lang", "pt")

@@ -2,7 +2,7 @@
 import { $, facts, h, keyed, options, put } from "./dom.js";
 import { byItself, live, on } from "./live.js";
 import { show } from "./orders.js";
-import { shot, threatList } from "./scan.js";
+import { named, shot, threatList } from "./scan.js";
 import { bytes, duration, number, score, t, time, word } from "./words.js";
 
 const WAY = ["queued", "sent", "received"];
@@ -16,7 +16,7 @@ function steps(hit) {
   return h("span", { class: "steps" }, WAY.map((step, number) => h("i", { class: number <= at ? "done" : "", title: t(`hit.${step}`) })), h("span", { "data-state": hit.state }, t(`hit.${hit.state}`)));
 }
 
-const title = (hit) => hit.threats.map((each) => each.label).join(", ") || "–";
+const title = (hit) => hit.threats.map(named).join(", ") || "–";
 
 function make() {
   return h("li", {}, h("span", { class: "when" }), h("span", { class: "device" }), h("span", { class: "what-cell" }), h("span", { class: "steps-cell" }));

@@ -10,6 +10,9 @@ let device = null; // whose scans are shown
 let tried = {}; // by device: the threshold that is tried
 let found = {}; // by device: [score, whether there was a find] of searched hits
 
+// A threat's label: translated where something shipped gives it; a site's own models and profiles have their own.
+export const named = (threat) => word("label", threat.label);
+
 export const alarms = (scores, threshold) => scores.reduce((count, each) => count + (each >= threshold), 0);
 
 // The part at `place` of a scanner's picture, by its address or as a bitmap, with boxes in the scanner's pixels; what
@@ -17,13 +20,13 @@ export const alarms = (scores, threshold) => scores.reduce((count, each) => coun
 export function shot(picture, place, threats, view, threshold = 0, peak = null) {
   const [left, top, columns, rows] = place;
   const boxes = threats.filter((each) => each.box && (each.view ?? 0) === view), drawn = picture instanceof ImageBitmap;
-  const svg = s("svg", { class: "shot", preserveAspectRatio: drawn ? "none" : null, viewBox: place.join(" "), role: "img", "aria-label": t("shot", { n: boxes.length, labels: boxes.map((each) => each.label).join(", ") || "–" }) },
+  const svg = s("svg", { class: "shot", preserveAspectRatio: drawn ? "none" : null, viewBox: place.join(" "), role: "img", "aria-label": t("shot", { n: boxes.length, labels: boxes.map(named).join(", ") || "–" }) },
     drawn ? null : s("image", { href: picture, x: left, y: top, width: columns, height: rows, preserveAspectRatio: "none" }));
   for (const each of boxes) {
     const [x, y, width, height] = each.box, pad = Math.max(rows, columns) / 150, edges = { x: x - pad, y: y - pad, width: width + 2 * pad, height: height + 2 * pad };
     const faint = each.score !== null && each.score < threshold;
     if (!faint) svg.append(s("rect", { class: "under", ...edges }));
-    svg.append(s("rect", { class: faint ? "box faint" : "box", ...edges }, s("title", {}, `${each.label} ${score(each.score)}`)));
+    svg.append(s("rect", { class: faint ? "box faint" : "box", ...edges }, s("title", {}, `${named(each)} ${score(each.score)}`)));
   }
   if (drawn) {
     const canvas = h("canvas", { width: picture.width, height: picture.height });
@@ -36,7 +39,7 @@ export function shot(picture, place, threats, view, threshold = 0, peak = null) 
   return svg;
 }
 
-export const threatList = (threats) => h("ul", { class: "threats" }, threats.map((each) => h("li", {}, h("span", { class: "swatch", "aria-hidden": "true" }), each.label, " ", each.zone ? h("b", {}, each.zone) : each.measurement ? h("b", {}, `${each.measurement.value} ${each.measurement.unit}`) : h("b", {}, score(each.score)), h("span", { class: "dim" }, ` ${word("category", each.category)}`))));
+export const threatList = (threats) => h("ul", { class: "threats" }, threats.map((each) => h("li", {}, h("span", { class: "swatch", "aria-hidden": "true" }), named(each), " ", each.zone ? h("b", {}, each.zone) : each.measurement ? h("b", {}, `${each.measurement.value} ${each.measurement.unit}`) : h("b", {}, score(each.score)), h("span", { class: "dim" }, ` ${word("category", each.category)}`))));
 
 function drawScan() {
   const scan = live.scans[device];

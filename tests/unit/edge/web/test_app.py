@@ -4,16 +4,22 @@ import csv
 import io
 import json
 import re
+import tomllib
 import zipfile
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+from drivers.codereader import reading
+from drivers.scale import declared
 from edge.web.guard import Role
 from edge.web.guard.render import LANGUAGES
 from edge.web.serve import discreet
 from edge.web.shelf import Shelf
 from edge.web.words import languages, words
+
+ROOT = Path(__file__).parents[4]
 
 
 def ids(found):
@@ -134,3 +140,24 @@ async def test_what_waits_is_counted_without_the_consoles_own(tmp_path, hits):
     alone = discreet({"health": health | {"queued": {"hit": 2}}}, glance)["health"]
     assert (alone["queued"], alone["oldest_unsent_hit_s"]) == ({"hit": 0}, 0.0)
     assert discreet({"health": health}, None)["health"]["queued"]["hit"] == 0
+
+
+def test_every_label_that_something_shipped_gives_is_there():
+    """The default model's, the profiles', the rules' and the drivers'; a site's own are shown as they are written."""
+    shipped = [ROOT / "inference/packages/baggage/model.toml", *(ROOT / "config").rglob("*.toml")]
+    said = {label for path in shipped for label in _labels(tomllib.loads(path.read_text()))}
+    assert {"firearm or part", "canine alert", "gamma overload", "faint in two scanners"} <= said
+    said |= {"tamper", "gamma alarm", "neutron alarm", declared.FAR, reading.TRAVEL_DOCUMENT}
+    assert {f"label.{label}" for label in said} - set(words("en")) == set()
+
+
+def _labels(table):
+    """Yield what stands as a label's text anywhere in a file: `label = ...`, or a name under `[[labels]]`."""
+    for key, value in table.items():
+        if key == "label":
+            yield value
+        elif key == "labels":
+            yield from (each["name"] for each in value)
+        else:
+            for each in value if isinstance(value, list) else [value]:
+                yield from _labels(each) if isinstance(each, dict) else ()
