@@ -19,6 +19,7 @@ from edge.doctor.finding import Finding, fail, ok, warn
 from edge.running import LOCK
 
 LEAST_FREE_BYTES = 200_000_000
+LOCKS, LOOKS = Path("/proc/locks"), 8
 _MB = 1_000_000
 _GB = 1_000_000_000
 
@@ -95,7 +96,9 @@ def appliance(config: Config) -> Iterator[Finding]:
 def running(config: Config) -> int | None:
     """Return the process that holds the data directory's lock, None where none does.
 
-    Asked of the kernel's table: taking the lock to find out would refuse an appliance that starts at this moment.
+    Asked of the kernel's table: taking the lock to find out would refuse an appliance that starts at this moment. That
+    table comes in pages, and what others lock and unlock between two pages moves the rest: a lock is held where one
+    look finds it, and is not where several do not.
     """
     lock = config.appliance.data_dir / LOCK
     try:
@@ -104,11 +107,12 @@ def running(config: Config) -> int | None:
     except OSError:
         return None
     pid = int(text) if text.isascii() and text.isdecimal() else 0
-    for row in Path("/proc/locks").read_text().splitlines():
-        # 1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF   (proc(5))
-        fields = row.split()
-        if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == str(inode) and int(fields[4]) in (pid, 0):
-            return pid
+    for _ in range(LOOKS):
+        for row in LOCKS.read_text().splitlines():
+            # 1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF   (proc(5))
+            fields = row.split()
+            if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == str(inode) and int(fields[4]) in (pid, 0):
+                return pid
     return None
 
 
