@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.appliance.group import Group
+from tests.mounts import keep_to_ourselves
 
 CACHE = Path(__file__).parents[2] / ".cache" / "appliance"
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "python3", "mosquitto", "mosquitto-clients", "socat", "openssl")
@@ -25,6 +29,7 @@ NEEDED = {
 }
 BOOT_S = 120.0
 LOOK_S = 0.2
+_NUMBERS = itertools.count(1)
 
 
 def why_not() -> str:
@@ -47,6 +52,8 @@ def base() -> Path:
     if not root.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         part = root.with_suffix(".part")
+        # It mounts this machine's /dev/shm within, where clearing away what a killed run has left would clear that.
+        keep_to_ourselves()
         shutil.rmtree(part, ignore_errors=True)
         options = ["--quiet", "--variant=apt", f"--include={','.join(PACKAGES)}"]
         options += ["--aptopt=APT::Install-Recommends false", "--dpkgopt=path-exclude=/usr/share/man/*"]
@@ -66,6 +73,8 @@ class Machine:
 
     def __init__(self, folder: Path, *bases: Path) -> None:
         self.root = folder / "root"
+        self._name = f"jaitf-{os.getpid()}-{next(_NUMBERS)}"
+        self._group = Group(self._name)
         self._folder = folder
         self._bases = bases
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,11 +85,14 @@ class Machine:
             (self._folder / name).mkdir(parents=True)
         lower = ":".join(str(each) for each in self._bases)
         where = f"lowerdir={lower},upperdir={self._folder / 'upper'},workdir={self._folder / 'work'}"
+        keep_to_ourselves()
+        self._group.open()
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", where, str(self.root)], check=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.power_off()
+        self._group.close()
         subprocess.run(["umount", "--lazy", str(self.root)], check=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -95,18 +107,16 @@ class Machine:
         command += ["--register=no", "--keep-unit", "--console=pipe", "--private-network", "--resolv-conf=off"]
         # One hierarchy, and BPF for its init: so DevicePolicy= is enforced by the kernel, as on a Debian 12 machine.
         command += ["--capability=CAP_BPF", "--system-call-filter=bpf"]
+        # Nothing begins by the calendar, at midnight or because the layer below was made the day before.
+        command += ["systemd.mask=timers.target"]
         environment = os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         console = (self._folder / "console.log").open("ab")
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment
+            self._group.within(*command), stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment
         )
         console.close()
         self._leader = self._wait_for_init(self._process)
         self.until("systemctl is-system-running | grep -Eq 'running|degraded'", within_s=BOOT_S)
-
-    @property
-    def _name(self) -> str:
-        return f"jaitf-{os.getpid()}-{self._folder.name}"[:60].replace("_", "-")
 
     def _wait_for_init(self, process: subprocess.Popen[bytes]) -> int:
         """Return the process number of the machine's init, seen from here."""

@@ -22,6 +22,7 @@ from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.mounts import keep_to_ourselves
 from tests.torture.kinds import ALL
 from tests.torture.trial import Bench, Broken, Figures, Kind
 
@@ -57,6 +58,7 @@ def _row(name: str, figures: Figures, seconds: float, came: str) -> list[str]:
 def main() -> int:
     """Run what was asked for; return the exit status."""
     asked = _arguments()
+    keep_to_ourselves()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(1_000_000)
     kinds = [ALL[name] for name in asked.only.split(",")] if asked.only else list(ALL.values())
     TERMINAL.print(f"seed {seed}: python -m tests.torture --trials {asked.trials} --seed {seed}", highlight=False)

@@ -14,6 +14,7 @@ from edge.ledger import ledger as module
 from edge.ledger.entries import StoreState
 from edge.ledger.reader import Reader
 from tests.core import reading_hit, record, scan_hit, until
+from tests.mounts import keep_to_ourselves
 
 KB = 1024
 
@@ -50,6 +51,7 @@ def disk(tmp_path):
     """Needs root, and a machine that lets root mount; the tests below with patches need neither."""
     where = tmp_path / "disk"
     where.mkdir()
+    keep_to_ourselves()
     mounted = (
         os.geteuid() == 0
         and not subprocess.run(
