@@ -29,8 +29,12 @@ INPUTS = (
     "scripts/deb",
     "scripts/wheel",
     "scripts/tool",
+    "scripts/tools.txt",
 )
-INPUTS += ("requirements.lock", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "docs/how-to")
+INPUTS += ("requirements.lock", "constraints.txt", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+INPUTS += ("docs/how-to",)
+MAKERS = (("python3.11", "-VV"), ("dpkg-deb", "--version"), ("gzip", "--version"), (".venv/bin/pip", "--version"))
+"""What says by what a package is made: another compiler or archiver gives other bytes of the same sources."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,22 +48,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _digest() -> str:
-    """Return what tells this package from another: every file that goes into it."""
+    """Return what tells this package from another: every file that goes into it, and what makes it."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *INPUTS]
     found = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True).stdout.split(b"\0")
     digest = hashlib.sha256()
     for name in sorted(set(filter(None, found))):
         path = ROOT / os.fsdecode(name)
         if path.exists():
-            digest.update(name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+            mode = b"x" if os.access(path, os.X_OK) else b"-"
+            digest.update(name + b"\0" + mode + hashlib.sha256(path.read_bytes()).digest())
+    for maker in MAKERS:
+        digest.update(subprocess.run(maker, cwd=ROOT, check=True, capture_output=True).stdout)
     return digest.hexdigest()[:12]
 
 
 def _keep_only(folder: Path) -> None:
-    """Remove what earlier sources have left: a package and its layer are some 700 MB."""
-    for other in CACHE.glob(f"{folder.name.rsplit('-', 1)[0]}-*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
+    """Remove what earlier sources, and runs that were killed, have left: a package and its layer are some 700 MB."""
+    kind = folder.name.partition("-")[0]
+    for other in (*CACHE.glob(f"{kind}-*"), *CACHE.glob(f"{kind}.part"), *CACHE.glob("installing-*")):
+        shutil.rmtree(other, ignore_errors=True)
 
 
 def build(folder: Path, version: str = "", sources: Path = ROOT) -> Path:
@@ -78,7 +85,6 @@ def package() -> Path:
     if not folder.exists():
         _keep_only(folder)
         part = CACHE / "package.part"
-        shutil.rmtree(part, ignore_errors=True)
         build(part)
         part.rename(folder)
     return next(folder.glob("*.deb"))
@@ -87,10 +93,11 @@ def package() -> Path:
 @pytest.fixture(scope="session")
 def installed(package: Path) -> tuple[Path, ...]:
     """The layers of a machine on which the package was installed while it ran, without a network."""
-    folder = CACHE / f"installed-{package.parent.name.rsplit('-', 1)[1]}"
+    below = base()
+    folder = CACHE / f"installed-on-{below.name.rsplit('-', 1)[1]}-{package.parent.name.rsplit('-', 1)[1]}"
     if not folder.exists():
         _keep_only(folder)
-        with machine(CACHE / f"installing-{os.getpid()}", base()) as bare:
+        with machine(CACHE / f"installing-{os.getpid()}", below) as bare:
             shutil.copy(package, bare.root / "root/jaitf-edge.deb")
             bare.boot()
             said = bare.sh("DEBIAN_FRONTEND=noninteractive apt-get install -qy /root/jaitf-edge.deb 2>&1", within_s=600)
@@ -98,8 +105,10 @@ def installed(package: Path) -> tuple[Path, ...]:
             bare.put("/root/installation.log", said)
             bare.power_off()
             # As it is: the overlay's own marks of what was removed are device nodes and attributes.
-            subprocess.run(["cp", "-a", str(bare.layer), str(folder)], check=True)
-    return (folder, base())
+            part = CACHE / "installed.part"
+            subprocess.run(["cp", "-a", str(bare.layer), str(part)], check=True)
+            part.rename(folder)
+    return (folder, below)
 
 
 @pytest.fixture
