@@ -8,6 +8,8 @@ import pytest
 
 from drivers.recording import cases
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent
 FOLDERS = sorted(path.parent for path in ROOT.glob(f"*/*/{cases.WIRE}"))
 

@@ -34,6 +34,8 @@ from drivers.contract import (
 )
 from drivers.errors import LinkLost, LinkTimeout
 
+pytestmark = pytest.mark.slow
+
 
 class Lines(Settings):
     """Where the numbers come from, whether the driver is `wary`, and with which code its probe fails: none, never.

@@ -9,6 +9,8 @@ import pytest
 from tests.fuzz.__main__ import broken, corpus, mutated
 from tests.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.slow
+
 MUTATIONS = 400
 
 

@@ -22,6 +22,8 @@ from tests.consoleside import ConsoleKey
 from tests.core import FakeClock, until
 from tests.unit.edge.test_judge import GUN, FakeModel, judgement, scan
 
+pytestmark = pytest.mark.slow
+
 
 class Named(FakeModel):
     def __init__(self, name, score):

@@ -21,6 +21,8 @@ from edge.watch import JudgeWatch
 from inference import Found, Judgement
 from tests.core import FakeClock, until
 
+pytestmark = pytest.mark.slow
+
 SHA = "ab" * 32
 
 

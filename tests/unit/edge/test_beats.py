@@ -5,11 +5,15 @@ import contextlib
 import random
 from collections import Counter
 
+import pytest
+
 from drivers.clock import SystemClock
 from edge import daemon
 from edge.config.load import load
 from edge.heartbeat import Heartbeats
 from tests.core import until
+
+pytestmark = pytest.mark.slow
 
 EDGE = """
 [appliance]

@@ -13,6 +13,8 @@ import pytest
 from edge.demo import DemoFailed, Options, Tell, lane, process
 from edge.demo.process import Child, Sweeper, our_program, program
 
+pytestmark = pytest.mark.slow
+
 QUIET = Tell(lambda words: None, lambda console, page: None, lambda hit: None)
 
 

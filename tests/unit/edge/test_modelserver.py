@@ -13,6 +13,8 @@ from edge.config.model import Inference
 from inference.remote.remote import Standing, Told
 from tests.core import until
 
+pytestmark = pytest.mark.slow
+
 AWAY = Told(Standing.AWAY, "no answer in 1000 ms", 1_795_000_000_000_000_000, 40, 2, 12.5, 30.0)
 
 

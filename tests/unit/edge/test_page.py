@@ -24,6 +24,8 @@ from edge.page import _Served as Served
 from edge.web import wire
 from tests.core import until
 
+pytestmark = pytest.mark.slow
+
 
 def side(folder, port=0, order=None, listen=None):
     web = Web(listen=f"127.0.0.1:{port}" if listen is None else listen)

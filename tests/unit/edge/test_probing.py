@@ -5,6 +5,8 @@ import pytest
 from drivers.contract import DriverInfo, ProbeReport, Settings
 from edge import probing
 
+pytestmark = pytest.mark.slow
+
 
 class Given(Settings):
     what: str

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from edge.signing import SealError, canonical, own_form, signed_form
 
+pytestmark = pytest.mark.slow
+
 WHOLE = st.integers(-(2**53) + 1, 2**53 - 1)
 PLAIN = st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.one_of(st.text(), st.from_regex(r"[:,\[]-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?[,\]}]"))

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from drivers.errors import ModelError
 from inference.calibrate import Point, at, fit
 
+pytestmark = pytest.mark.slow
+
 scores = st.lists(st.floats(0, 0.999), min_size=20, max_size=300)
 rates = st.floats(0, 0.5)
 

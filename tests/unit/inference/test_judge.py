@@ -15,6 +15,8 @@ from inference.model import Model
 from inference.training.bags import HABITS
 from tests.unit.inference.conftest import blob_picture, grey_picture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def baggage():

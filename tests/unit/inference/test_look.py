@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -6,6 +7,8 @@ from drivers.contract import Energy, Polarity
 from inference import look as module
 from inference.look import look_at
 from tests.unit.inference.conftest import blob_picture, grey_picture
+
+pytestmark = pytest.mark.slow
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -9,6 +9,8 @@ from drivers.errors import ModelError
 from inference import normalise
 from inference.training.bags import HABITS, bag, own_box, write
 
+pytestmark = pytest.mark.slow
+
 planes = arrays(np.uint16, (24, 32), elements=st.integers(0, 65_535))
 
 

@@ -12,6 +12,8 @@ from inference.training.crops import SIDE, STRIDE, crops
 from inference.training.scenes import GROUPS, SHARES, draw, draw_rough, group_of
 from simulators.xray import THREATS
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_kind_of_threat_is_drawn_and_belongs_to_a_group() -> None:
     assert set(SHARES) == set(THREATS) == {kind for kinds in GROUPS.values() for kind in kinds}

@@ -13,6 +13,8 @@ from inference.build import pack
 from inference.package import read
 from inference.trust import Trust, sign
 
+pytestmark = pytest.mark.slow
+
 NONE = serialization.NoEncryption()
 
 

@@ -5,6 +5,8 @@ from simulators.xray import THREATS, Look, make_scan, make_scene, make_views, re
 from simulators.xray.bag import THINGS, extent
 from simulators.xray.canvas import Canvas
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"rows": 260, "columns": 200}
 
 

@@ -11,6 +11,8 @@ from simulators.xray.physics import Detector, beam, expose
 from simulators.xray.tip import Insert, bag_region, into_colour, into_counts, likely_look, make_insert
 from simulators.xray.tip_command import app
 
+pytestmark = pytest.mark.slow
+
 QUIET = Detector(photons=1e9, electronic=0, blur_px=0.3, gain=0, dead=0, haze=0, jitter_px=0)
 ROWS, COLUMNS = 300, 230
 

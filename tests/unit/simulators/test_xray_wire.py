@@ -18,7 +18,10 @@ from simulators.xray.export import LABELS, write
 from simulators.xray.wire import Identity, Scanner, datasets, store_all
 from tests.core import DEADLINE_S
 
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # (0008,0118) is CS in DICOS, UI in DICOM
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Invalid value for VR UI"),  # (0008,0118) is CS in DICOS, UI in DICOM
+]
 
 # What an SDICOS reader refuses a DX image without.
 MANDATORY = """

@@ -20,6 +20,8 @@ from drivers.dicos import elements
 from drivers.dicos.elements import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, data_set
 from simulators.dicosfiles import made
 
+pytestmark = pytest.mark.slow
+
 SYNTAXES = [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG]
 
 text = st.text("ABCDEFGHIJ 0123456789_", max_size=40)

@@ -25,6 +25,8 @@ from simulators.linescan.model import Detector, Taken, Traffic
 from simulators.linescan.wire import Sender, Server, Trouble, play
 from tests.fakeport import FakePort, running
 
+pytestmark = pytest.mark.slow
+
 SMALL = Traffic(pixels=96, rows=120, gap=90, prelude=300, threat_rate=0)
 RATE = 1500.0
 

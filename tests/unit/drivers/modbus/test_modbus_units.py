@@ -20,6 +20,8 @@ from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.settings import ModbusSettings
 from tests.fakeport import FakePort, running
 
+pytestmark = pytest.mark.slow
+
 POINTS = [{"name": "counter", "table": "holding", "address": 0, "alarm": "on_change"}]
 
 

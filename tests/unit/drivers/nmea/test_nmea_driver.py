@@ -19,6 +19,8 @@ from simulators.collar.cli import Collar
 from simulators.collar.model import Spot
 from tests.fakeport import FakePort, running
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Dog:

@@ -25,6 +25,8 @@ from simulators.dicomwire import Scanner
 from simulators.dicosfiles import made
 from tests.core import until
 
+pytestmark = pytest.mark.slow
+
 INFO = registry.available()["dicos"]
 SECRET = 4321
 

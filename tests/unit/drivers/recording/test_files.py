@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from drivers import registry
 from drivers.recording import sessions, tape
@@ -16,6 +17,8 @@ from drivers.recording.wires import kept
 from simulators.conformance.folder import picture
 from simulators.dicosfiles import made
 from tests.core import DEADLINE_S
+
+pytestmark = pytest.mark.slow
 
 INFO = registry.available()["folder"]
 

@@ -25,6 +25,8 @@ from drivers.recording import cases, sessions, tape
 from drivers.recording.heard import Said
 from drivers.recording.wires import kept, wire_of
 
+pytestmark = pytest.mark.slow
+
 #: Driver, which of its conformance cases, the wire, how many observations are enough; whether all it says follows from
 #: the bytes alone: what a reader tells every so often hangs on when its bytes came, to the millisecond.
 PEERS = [

@@ -19,6 +19,8 @@ from simulators.rpm.model import Portal, Traffic
 from simulators.rpm.wire import Wire
 from tests.fakeport import FakePort, running
 
+pytestmark = pytest.mark.slow
+
 BUSY = Traffic(every_s=5, gamma_share=0.4, neutron_share=0.2)
 EMPTY = b"NB,000000,000000,000000,000000\r\nGB,000400,000400,000400,000400\r\n"
 GAMMA = b"GA,000200,000100,000100,000100\r\n"

@@ -15,6 +15,8 @@ from drivers.scaffold.make import make
 from tests.fills import FILLS
 from tests.newdriver import ROOT, blocks, fill, run, said
 
+pytestmark = pytest.mark.slow
+
 TESTS = {Like.MODBUS_PROFILE: "tests/test_profile.py"}
 
 

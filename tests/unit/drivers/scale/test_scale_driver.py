@@ -20,6 +20,8 @@ from simulators.scale.cli import Protocol, Scale
 from simulators.scale.model import Load, Platform
 from tests.fakeport import FakePort, running
 
+pytestmark = pytest.mark.slow
+
 PROTOCOLS = list(Protocol)
 
 

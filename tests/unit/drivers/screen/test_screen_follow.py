@@ -16,6 +16,8 @@ from drivers.screen.settings import Direction, ScreenSettings
 from simulators.conformance import screen as trial
 from simulators.screen.model import Act, Event, Layout, Screen
 
+pytestmark = pytest.mark.slow
+
 ACROSS = Layout((520, 320), (10, 40, 500, 260), (380, 6, 130, 28), (10, 6, 200, 28), (440, 46, 64, 24))
 ALONG = Layout((320, 560), (30, 50, 260, 500), (200, 6, 110, 28), (10, 6, 180, 28), (40, 520, 64, 24))
 FPS = 8

@@ -13,6 +13,8 @@ from simulators.linescan.model import Detector, Traffic
 from simulators.linescan.wire import Server, play
 from tests.fakeport import FakePort, running
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def lane(cli, tmp_path):

@@ -22,6 +22,8 @@ from edge.messages import DeviceMessage
 from tests.certs import issue
 from tests.core import FakeClock, events, record, scan_hit, until
 
+pytestmark = pytest.mark.slow
+
 SECRETS = {
     "password file": "Blau-Wal_77",
     "camera's password": "hunt/er@2",

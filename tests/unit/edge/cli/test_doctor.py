@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from drivers.clock import SystemClock
 from edge.ledger import inbox
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_new_box(cli, tmp_path):

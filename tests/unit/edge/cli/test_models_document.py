@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import pytest
 from onnx import helper
 
 from inference.adaptation import Adapted
@@ -17,6 +18,8 @@ from simulators.xray import make_scan, render
 from tests.unit.inference import test_exporters as graphs
 from tests.unit.inference.adaptation.test_adapt import outcome
 from tests.unit.inference.conftest import DARKNESS_HEAD, blob_picture, darkness_graph
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[4]
 TEXT = (ROOT / "docs" / "models.md").read_text()

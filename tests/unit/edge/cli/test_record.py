@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FRAME = b"NB,000001,000000,000001,000000\r\nGB,000381,000393,000424,000392\r\n"
 
 

@@ -12,6 +12,8 @@ from simulators.tagreader.llrp import Reader
 from simulators.tagreader.model import Gate
 from tests.background import serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def broker(monkeypatch):

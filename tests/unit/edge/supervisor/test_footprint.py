@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ["PIL", "cryptography", "cv2", "imagecodecs", "numpy", "onnxruntime", "pydicom", "pynetdicom", "requests"]
 
 #: What each driver's own process loads of these before its device has said a word; those not named nothing at all: all

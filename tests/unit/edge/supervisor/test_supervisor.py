@@ -20,6 +20,8 @@ from edge.supervisor import supervisor as module
 from edge.supervisor.supervisor import Supervisor
 from tests.core import FakeClock, alive, descriptors, until
 
+pytestmark = pytest.mark.slow
+
 THIRD_PARTY = Path(__file__).parents[3] / "thirdparty"
 MB = 1024 * 1024
 #: How long a process may be kept waiting by a busy machine before it is taken for one that hangs.

@@ -12,6 +12,8 @@ from edge.update.box import Versions
 from edge.update.disk import Disk
 from edge.update.hands import ServantHands
 
+pytestmark = pytest.mark.slow
+
 
 class FakeService:
     """The appliance as systemd would keep it: `dies` are versions whose process does not stay the same."""

@@ -16,6 +16,8 @@ import pytest
 from edge.update import package, standalone
 from edge.update.servant import DUTIES
 
+pytestmark = pytest.mark.slow
+
 TRIALS = int(os.environ.get("JAITF_UPDATE_KILLS", "4"))
 """How often it is killed; more by hand."""
 

@@ -12,6 +12,8 @@ from edge.update.disk import Disk
 from edge.update.machine import Machine, State
 from edge.update.places import Places
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW, OLDER = "1.0", "2.0", "0.9"
 CHANGES = {"os.rename", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "os.truncate"}
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HOOK = Path(__file__).resolve().parents[4] / "systemd" / "os-health"
 
 

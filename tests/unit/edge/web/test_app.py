@@ -19,6 +19,8 @@ from edge.web.serve import discreet
 from edge.web.shelf import Shelf
 from edge.web.words import languages, words
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 
 

@@ -25,7 +25,7 @@ from inference.model import Model
 from inference.package import read
 from tests.unit.inference.adaptation.conftest import HEAD, hurry, make
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def work(package, files, out, seed=1, tell=lambda what, done, total: None):

@@ -9,6 +9,8 @@ from inference.scanner import Scanner, glance, learn
 from simulators.xray import Look, make_scan, render
 from tests.unit.inference.conftest import grey_picture
 
+pytestmark = pytest.mark.slow
+
 LOOK = Look(belt=(250, 252, 250))
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from inference.evaluate import metrics
 from inference.evaluate.metrics import Estimate
 
+pytestmark = pytest.mark.slow
+
 SCORES = np.array([0.9, 0.8, 0.7, 0.6])
 TRUTH = np.array([True, False, True, False])
 

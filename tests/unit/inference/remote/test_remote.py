@@ -13,6 +13,8 @@ from inference.remote.remote import Standing
 from tests.core import until
 from tests.unit.inference.conftest import blob_picture
 
+pytestmark = pytest.mark.slow
+
 DARK = [blob_picture(60, 50)]
 
 

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from simulators.console.cli import app
 from tests.unit.simulators.console.process import Console
 
+pytestmark = pytest.mark.slow
+
 NOBODY = "mqtt://127.0.0.1:1"
 
 

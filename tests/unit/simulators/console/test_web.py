@@ -25,6 +25,8 @@ from simulators.console.view import parsed, pretty
 from simulators.console.web import Pages, application
 from tests.unit.simulators.console.appliance import START, encoded, hit, uuid7
 
+pytestmark = pytest.mark.slow
+
 TOPICS = Topics("jaitf")
 NOW_MS = int((START + timedelta(hours=2)).timestamp() * 1000)
 JPEG = b"\xff\xd8\xff\xe0 a picture"

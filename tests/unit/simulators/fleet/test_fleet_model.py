@@ -8,6 +8,8 @@ import pytest
 
 from simulators.fleet import model
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = json.loads(Path("config/hit.v1.schema.json").read_text())
 WALL = 1_795_000_000.0
 
