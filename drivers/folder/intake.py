@@ -39,6 +39,8 @@ IN_USE_S, TROUBLE_S, REFUSED_S, MAX_REFUSED_S = 0.5, 30.0, 1.0, 30.0
 LONG_IN_USE_S = 60.0
 #: Readings (of N42 files) that were told, by their content: how many are remembered, and what the journal says of each.
 TOLD_KEPT, TOLD = 10_000, (0, 0, 0)
+#: The journal of files that are done, in the device's own folder.
+DONE = "done.jsonl"
 #: Files handed to the core and not answered yet.
 IN_FLIGHT, IN_FLIGHT_BYTES = 4, 192 * 1024 * 1024
 
@@ -51,7 +53,7 @@ class Intake:
         self._port = port
         self._io = io
         self._share = Share(settings)
-        self._journal = Journal(port.state_dir / "done.jsonl")
+        self._journal = Journal(port.state_dir / DONE)
         self._told = Journal(port.state_dir / "told.jsonl")
         self._waiting = Waiting(settings.settle_ms * 1_000_000)
         self._rejected = Rejected(settings.path, port.state_dir)
@@ -201,7 +203,8 @@ class Intake:
 
     async def _decode(self, seen: Seen, taken: Taken) -> None:
         now = self._port.clock.now()
-        age_ns = int(self._unchanged_s(seen) * NS)
+        since_ns = self._waiting.since_ns(seen)
+        age_ns = 0 if since_ns is None else now.monotonic_ns - since_ns
         at = Stamp(max(0, now.wall_ns - age_ns), max(0, now.monotonic_ns - age_ns))
         try:
             if seen.size > self._settings.max_file_bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,8 @@ from drivers.contract import Settings
 from drivers.dicos.elements import hints_at_person
 from drivers.errors import LinkError, ProtocolError
 from drivers.folder import codec
+from drivers.folder.intake import DONE
+from drivers.folder.journal import Journal
 from drivers.folder.settings import FolderSettings
 from drivers.folder.share import Changed, InUse, Share
 from drivers.folder.waiting import Seen
@@ -24,6 +27,8 @@ from drivers.recording.play import Played
 from drivers.recording.tape import Event, Kind, Tape
 
 LOOK_S = 0.2
+#: Of a replay: how often is looked whether the driver has dealt with every file, and how long that may take.
+LOOK_AGAIN_S, DEALT_WITH_S = 0.05, 60.0
 
 
 class Watched:
@@ -105,6 +110,25 @@ async def _play_all(played: Played, folder: Path) -> None:
         await asyncio.sleep((events[0].at_ns - before_ns) / 1e9 * played.pace)
         before_ns = events[0].at_ns
         await played.play(_Writer(folder, events), events)
+
+
+async def dealt_with(settings: Settings, state: Path) -> None:
+    """Return once the driver has told each file that lies there, or set it aside; a disk that fails is not waited for.
+
+    `settings` are those that it runs with, `state` is its own folder.
+    """
+    assert isinstance(settings, FolderSettings)
+    share, ends_s = Share(settings), time.monotonic() + DEALT_WITH_S
+
+    def waiting() -> bool:
+        done = Journal(state / DONE)
+        return any(not done.has(seen.path, seen.identity) for seen in share.sweep())
+
+    with suppress(LinkError):
+        while time.monotonic() < ends_s:
+            if not await asyncio.to_thread(waiting):
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
 
 
 class _Writer:

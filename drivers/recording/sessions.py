@@ -223,14 +223,18 @@ async def _replay(
             take,
         )
         async with _replayed(way, settings, played) as near, running(registry.make(info, near), port) as work:
-            await _played(played, work, recording.took_s, _SETTLE_S if way.virtual else _SETTLE_THREADS_S)
+            await _played(played, work, recording.took_s)
+            if way is Way.FILES and not work.done():  # nobody who exports is ever answered
+                await files.dealt_with(near, Path(folder))
+            if not work.done():
+                await asyncio.wait({work}, timeout=_SETTLE_S if way.virtual else _SETTLE_THREADS_S)
             played.close()
     if not played.over:
         played.differences.append("the driver did not come to the recording's end")
     return played.differences
 
 
-async def _played(played: Played, work: asyncio.Task[None], took_s: float, settle_s: float) -> None:
+async def _played(played: Played, work: asyncio.Task[None], took_s: float) -> None:
     """Return once everything was said, and as long after as the recording went on; or the driver has ended."""
     loop = asyncio.get_running_loop()
     work.add_done_callback(lambda _: played.news.set())
@@ -242,4 +246,4 @@ async def _played(played: Played, work: asyncio.Task[None], took_s: float, settl
     except TimeoutError:
         return
     if not work.done():
-        await asyncio.wait({work}, timeout=max(took_s - played.last_ns / 1e9, 0) * played.pace + settle_s)
+        await asyncio.wait({work}, timeout=max(took_s - played.last_ns / 1e9, 0) * played.pace)

@@ -6,11 +6,13 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from drivers import registry
+from drivers.folder import codec
 from drivers.recording import sessions, tape
 from drivers.recording.heard import Said
 from drivers.recording.wires import kept
@@ -69,6 +71,23 @@ def test_files_are_kept_and_come_again(tmp_path: Path) -> None:
     assert scans == [word["scan"] for word in said if "scan" in word]
     assert len(scans) == 2
     assert [word["rejected"] for word in done.said if "state" in word] == [0, 1]
+
+
+def test_a_replay_waits_for_a_driver_that_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever exports is never answered: a second after the last file a busy machine may not have looked at it yet."""
+    monkeypatch.setattr(sessions, "_SETTLE_THREADS_S", 0.1)
+    read = codec.observe
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.5)
+        return read(*given)
+
+    monkeypatch.setattr(codec, "observe", slowly)
+    header = tape.header_of("folder", "export-1", {"path": str(tmp_path)}, 1_795_000_000_000_000_000, "0")
+    events = tuple(tape.Event(n, n, tape.Kind.FILE, picture(n), f"{n}.png") for n in (1, 2))
+    settings = registry.settings_class(INFO).model_validate({"path": tmp_path})
+    done = sessions.replay(tape.Recording(header, events), INFO, settings)
+    assert len([word for word in done.said if "scan" in word]) == 2
 
 
 def test_a_name_that_leads_out_of_the_folder_does_not(tmp_path: Path) -> None:
