@@ -42,6 +42,10 @@ PEERS = [
 ]
 
 
+#: Datagrams, two a line: however slowly a busy machine plays them, several bags and what lies between them.
+SEVERAL_BAGS = 1200
+
+
 class Peer(threading.Thread):
     """A simulated device in a loop of its own, with a tap before it that can be told to spoil things."""
 
@@ -98,13 +102,26 @@ class Peer(threading.Thread):
         return registry.settings_class(self.info).model_validate(given)
 
 
+class Counting(tape.Tape):
+    """A recording that ends with so many events."""
+
+    left = 1_000_000
+
+    def add(self, *given: Any, **more: Any) -> None:
+        super().add(*given, **more)
+        self.left -= 1
+        if not self.left:
+            self.stop()
+
+
 def recorded(
-    peer: Peer, path: Path, enough: Callable[[list[Said]], bool], seconds: float = 20
+    peer: Peer, path: Path, enough: Callable[[list[Said]], bool], seconds: float = 20, events: int = Counting.left
 ) -> tuple[list[Said], tape.Recording]:
     """Record until there is enough, or for so long; return what the driver said meanwhile, and the recording."""
     said: list[Said] = []
     header = tape.header_of(peer.info.name, "d-1", kept(peer.settings), 1_795_000_000_000_000_000, "0")
-    made = tape.Tape(path, header, time.monotonic_ns)
+    made = Counting(path, header, time.monotonic_ns)
+    made.left = events
 
     def hear(word: Said) -> None:
         if not made.over:
@@ -150,7 +167,7 @@ def test_it_says_again_what_it_said(
 def test_datagrams_are_recorded_and_what_a_device_remembers_goes_along(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     with Peer("linescan", 1, Wire.UDP, tmp_path) as peer:
-        _, kept_wire = recorded(peer, tmp_path / "a.wire", lambda _: False, seconds=2.5)
+        _, kept_wire = recorded(peer, tmp_path / "a.wire", lambda _: False, 60, SEVERAL_BAGS)
         settings = peer.settings
     done = sessions.replay(kept_wire, peer.info, settings)
     assert [word["code"] for word in done.said] == ["uncalibrated"]
