@@ -14,6 +14,8 @@ from drivers.errors import EdgeError
 
 #: What has not come by then does not come; no measure of anything.
 DEADLINE_S = 60.0
+#: How often a trial looks whether what it waits for is so, where the driver says nothing.
+LOOK_S = 0.05
 
 
 class JumpingClock:
@@ -100,13 +102,20 @@ class TrialPort:
         return self.said[-1] if self.said else None
 
     async def until(self, true: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
-        """Return once `true()` is; looked at whenever the driver does something. Raises TimeoutError."""
-        async with asyncio.timeout(deadline_s):
-            while not true():
-                self._news.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.05):  # files and sockets change without the driver's doing
-                        await self._news.wait()
+        """Return once `true()` is; looked at whenever the driver does something. Raises TimeoutError.
+
+        Time counts while this process runs: the driver is in it, and does nothing either while it is kept waiting.
+        """
+        loop, left_s = asyncio.get_running_loop(), deadline_s
+        while not true():
+            if left_s <= 0:
+                raise TimeoutError
+            self._news.clear()
+            began_s = loop.time()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):  # files and sockets change without the driver's doing
+                    await self._news.wait()
+            left_s -= min(loop.time() - began_s, LOOK_S)
 
     async def rounds_more(self, count: int) -> None:
         """Return once the driver did so many rounds more."""
