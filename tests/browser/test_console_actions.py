@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_three_taps_from_hit_to_outcome(
     answer = {"transaction": said["disposition_id"], "status": "done", "code": "applied", "detail": "", "at": ""}
     appliance.settle([appliance.publish("reply", answer)])
     page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("/$"))  # before it is, the way back would shut what is opened next
     card = page.locator("#hits .badge.outcome").first
     expect(card).to_have_text("Nothing found")
     page.locator("#hits h3 a").nth(1).click()
@@ -83,6 +85,7 @@ def test_the_board_of_an_appliance(visit: Visit, appliance: Appliance, tmp_path:
     page.get_by_role("button", name="Send", exact=True).first.click()
     command = heard(appliance, "cmd/selftest")
     assert command["issued_by"] == "officer-7"
+    expect(page.locator(".asked li")).to_have_count(1)  # the page that answers, in the place of the one that asked
     page.locator("textarea[name=lines]").fill("T-118 bag_tag 0220123456 high")
     page.get_by_role("button", name="Publish the list").click()
     listed = heard(appliance, "targets")

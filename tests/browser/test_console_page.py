@@ -128,11 +128,13 @@ def test_late_hits_go_to_their_place_and_a_revision_stays_in_its_own(
 
 
 def test_reading_by_keyboard(appliance: Appliance, visit: Callable[..., Page]) -> None:
-    lane.send(
-        appliance, [hit(n, at=lane.ago(minutes=n), threats=[lane.threat(f"no {n}", "PI", 0.9)]) for n in (1, 2, 3)]
+    *pictured, third = (
+        hit(n, at=lane.ago(minutes=n), threats=[lane.threat(f"no {n}", "PI", 0.9)]) for n in (1, 2, 3)
     )
+    lane.send(appliance, [*pictured, (third, None)])
     appliance.wait_for_receipts(3)
     page = live(visit())
+    expect(page.locator("#hits img")).to_have_count(2)  # each draws its hit anew
     page.keyboard.press("j")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
@@ -140,6 +142,8 @@ def test_reading_by_keyboard(appliance: Appliance, visit: Callable[..., Page]) -
     expect(page).to_have_url(re.compile("/hit/"))
     page.keyboard.press("ArrowRight")
     expect(page.locator("#view[open] h2")).to_have_text("no 3")
+    appliance.publish(f"thumb/{third['data']['hit_id']}", lane.picture(3))
+    expect(page.locator("#hits img")).to_have_count(3)  # a picture that comes meanwhile takes no reader's place away
     page.keyboard.press("Escape")
     expect(page.locator("#view")).to_be_hidden()
     expect(page).to_have_url(re.compile("/$"))

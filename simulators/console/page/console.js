@@ -197,7 +197,9 @@
   view.addEventListener("close", () => {
     if (history.state?.url) history.back();
     view.replaceChildren();
-    opener?.isConnected ? opener.focus() : toNewest();
+    // Its card may have been drawn anew meanwhile, with its picture.
+    const again = opener?.isConnected ? opener : [...hits.querySelectorAll("h3 a")].find((link) => link.pathname === opener?.pathname);
+    again ? again.focus() : toNewest();
   });
   addEventListener("popstate", () => {
     if (location.pathname.startsWith("/hit/")) openView(location.pathname, false);
