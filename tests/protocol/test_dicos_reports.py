@@ -118,7 +118,7 @@ async def test_the_reference_toolkits_server_takes_them(tmp_path: Path) -> None:
             reports = tmp_path / "state" / "reports"
             await until(lambda: (reports / "reported.jsonl").exists() and not list(reports.glob("*.dcs")))
             assert not list(reports.glob("refused/*"))
-            assert here.core.last is not None and here.core.last.state is DeviceState.UP
+            await here.core.until(lambda: here.core.last and here.core.last.state is DeviceState.UP)  # or is, by now
 
 
 async def test_the_probe_asks_the_workstation(tmp_path: Path) -> None:

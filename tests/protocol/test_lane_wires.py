@@ -140,7 +140,8 @@ async def test_scanner_and_dog_are_tied_to_the_bag_that_was_read_at_the_entry(bo
         belt = Belt(contact)
         await belt.to(XRAY_MM)
         async with belt.standing(at_least_s=4):  # two metres of belt, were it not seen to stand
-            await listener.wait(lambda: not listener.of("reading/io-1")[-1].json["points"]["belt"])  # and it is, by now
+            # And it is, by now. What the contact said before the appliance was connected nobody has heard.
+            await listener.wait(lambda: [m.json["points"]["belt"] for m in listener.of("reading/io-1")][-1:] == [False])
             scanner = Scanner("127.0.0.1", ports["xray-1"])
             assert (await asyncio.to_thread(scanner.store, instance)).ok
             await asyncio.to_thread(scanner.close)

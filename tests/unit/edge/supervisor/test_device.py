@@ -295,7 +295,7 @@ async def test_the_core_reads_no_further_while_it_holds_enough_pictures(far_end,
     picture = Picture(0, Energy.SINGLE, 200, 200, 1, 8, bytes(40_000))
     scan = Scan(CLOCK.now(), "k", bytes(40_000), "image/png", "n", (picture,))
     end = far_end(slow, pictures=True, clock=clock)
-    sending = asyncio.create_task(end.send(*(wire.Offer(number=n, observation=scan) for n in range(6))))
+    sending = asyncio.create_task(end.send(*(wire.Offer(number=n, observation=scan) for n in range(8))))
     await until(lambda: len(seen) >= 2)
     clock.advance(
         module.HELLO_DEADLINE_S + 1
@@ -303,9 +303,9 @@ async def test_the_core_reads_no_further_while_it_holds_enough_pictures(far_end,
     await looks(2)
     assert not end.task.done()
     assert not sending.done()
-    assert len(seen) < 6
+    assert len(seen) < 8
     gate.set()
-    await until(lambda: len(seen) == 6)
+    await until(lambda: len(seen) == 8)
     await sending
 
 

@@ -268,7 +268,7 @@ async def test_at_the_end_what_has_come_is_kept_and_no_process_is_left(lane, mon
     monkeypatch.setattr(module, "SETTLE_S", LATE_S)
     running = lane(one={"count": 20, "hz": 1000}, two={})
     running.gate.clear()
-    await until(lambda: len(running.supervisor._unsettled["one"]) == 20)
+    await until(lambda: len(running.supervisor._unsettled["one"]) == 20 and "two" in running.supervisor._children)
     pids = [running.pid("one"), running.pid("two"), running.supervisor._nursery._process.pid]
     asyncio.get_running_loop().call_later(0.2, running.gate.set)
     await running.stop()
