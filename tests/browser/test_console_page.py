@@ -128,9 +128,7 @@ def test_late_hits_go_to_their_place_and_a_revision_stays_in_its_own(
 
 
 def test_reading_by_keyboard(appliance: Appliance, visit: Callable[..., Page]) -> None:
-    *pictured, third = (
-        hit(n, at=lane.ago(minutes=n), threats=[lane.threat(f"no {n}", "PI", 0.9)]) for n in (1, 2, 3)
-    )
+    *pictured, third = (hit(n, at=lane.ago(minutes=n), threats=[lane.threat(f"no {n}", "PI", 0.9)]) for n in (1, 2, 3))
     lane.send(appliance, [*pictured, (third, None)])
     appliance.wait_for_receipts(3)
     page = live(visit())
