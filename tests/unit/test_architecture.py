@@ -1,6 +1,7 @@
 """What the documents say of the project, and what it says of itself, is so."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -13,11 +14,18 @@ from edge.cli.app import COMMANDS
 from edge.config.load import examine
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not any(part.startswith(".") or part.endswith(".egg-info") for part in path.relative_to(ROOT).parts)
-)
+
+
+def _documents() -> list[Path]:
+    """Return every document, without a look into what Git, an environment or a cache makes and removes meanwhile."""
+    found = []
+    for where, folders, names in os.walk(ROOT):
+        folders[:] = [each for each in folders if not each.startswith(".") and not each.endswith(".egg-info")]
+        found += [Path(where, name) for name in names if name.endswith(".md")]
+    return sorted(found)
+
+
+DOCUMENTS = _documents()
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
