@@ -7,9 +7,13 @@ on a lane.
 from __future__ import annotations
 
 import json
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from tests.appliance.machine import Machine
+from tests.appliance.machine import LOOK_S, Failed, Machine
+
+T = TypeVar("T")
 
 EDGE = """\
 [appliance]
@@ -81,7 +85,8 @@ class Lane:
 
     def heard(self, topic: str) -> list[dict[str, Any]]:
         """Return the messages heard on a topic below the appliance's own, oldest first."""
-        lines = (self.machine.root / "root/heard").read_text().splitlines()
+        # What stands behind the last line's end is a message that is still being written.
+        lines = (self.machine.root / "root/heard").read_text().split("\n")[:-1]
         messages = [json.loads(line) for line in lines if line.endswith("}")]
         own = f"jaitf/v1/lfw/edge-01/{topic}"
         return [
@@ -90,10 +95,18 @@ class Lane:
             if m["topic"] == own
         ]
 
-    def until_heard(self, topic: str, *, within_s: float = 120.0) -> list[dict[str, Any]]:
+    def until_heard(self, topic: str) -> list[dict[str, Any]]:
         """Return the messages on a topic as soon as there is one."""
-        self.machine.until(f"grep -qF '\"jaitf/v1/lfw/edge-01/{topic}\"' /root/heard", within_s=within_s)
-        return self.heard(topic)
+        return self.until(f"a message on {topic}", lambda: self.heard(topic))
+
+    def until(self, what: str, look: Callable[[], T], *, within_s: float = 120.0) -> T:
+        """Return what a look gives as soon as it gives something. Raises Failed where it has not `within_s`."""
+        deadline = time.monotonic() + within_s
+        while not (found := look()):
+            if time.monotonic() > deadline:
+                raise Failed(f"not within {within_s:.0f} s: {what}\n{self.machine.what_happened()}")
+            time.sleep(LOOK_S)
+        return found
 
     def shows(self, prop: str, unit: str = "jaitf-edge") -> str:
         """Return a property of a unit."""

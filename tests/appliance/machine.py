@@ -190,6 +190,10 @@ class Machine:
                     raise Failed(f"not within {within_s:.0f} s: {failed}\n{self.what_happened()}") from None
             time.sleep(LOOK_S)
 
+    def journal(self, unit: str, *options: str) -> str:
+        """Return what a unit has said, to the last word: the journal writes it down behind the unit's back."""
+        return self.sh(f"journalctl --sync && journalctl -u {unit} -o cat --no-pager {' '.join(options)}")
+
     def what_happened(self) -> str:
         """Return the end of the journal, for a person."""
         return self.sh(

@@ -47,7 +47,7 @@ def test_every_device_is_up_and_the_status_line_says_so(busy):
 
 def test_the_sandbox_stands_in_nobodys_way(busy):
     busy.until_heard("up/hit/xray-1")
-    log = busy.machine.sh("journalctl -u jaitf-edge -o cat --no-pager")
+    log = busy.machine.journal("jaitf-edge")
     assert "not permitted" not in log.lower()
     assert "Traceback" not in log
     assert "not-in-any-log" not in log
@@ -68,7 +68,7 @@ def test_a_hit_is_found_in_the_journal_by_its_id(busy):
 
 def test_the_daily_look_finds_the_models_in_order(busy):
     busy.machine.sh("systemctl start jaitf-edge-doctor", check=False, within_s=300)
-    log = busy.machine.sh("journalctl -u jaitf-edge-doctor -o cat --no-pager")
+    log = busy.machine.journal("jaitf-edge-doctor")
     assert "ok    models" in log
     assert "could not be checked" not in log
 
@@ -76,8 +76,9 @@ def test_the_daily_look_finds_the_models_in_order(busy):
 def test_what_the_daily_look_finds_reaches_the_console(busy):
     key = "/var/lib/jaitf-edge/signing.pem"
     busy.machine.sh(f"chmod 644 {key}; systemctl start jaitf-edge-doctor; chmod 600 {key}", check=False, within_s=300)
-    busy.machine.until('grep -F up/audit /root/heard | grep -q \'"what":"doctor"\'')
-    (told,) = [said for said in busy.heard("up/audit") if said["what"] == "doctor"]
+    (told,) = busy.until(
+        "word of the daily look", lambda: [said for said in busy.heard("up/audit") if said["what"] == "doctor"]
+    )
     assert (told["by"], told["outcome"]) == ("jaitf-edge", "failed")
     assert key in told["detail"]
 
@@ -97,11 +98,11 @@ def test_a_core_that_stands_still_is_ended_by_the_watchdog_and_comes_back(busy):
     before = busy.shows("MainPID")
     busy.machine.sh(f"kill -STOP {before}")
     busy.machine.until("[ $(systemctl show --value -p NRestarts jaitf-edge) = 1 ]", within_s=120)
-    log = busy.machine.sh("journalctl -u jaitf-edge -o cat --no-pager")
+    log = busy.machine.journal("jaitf-edge")
     assert "Watchdog timeout" in log
     assert "Fatal Python error: Aborted" in log  # where each thread was
     busy.machine.until(
         "systemctl show -p StatusText jaitf-edge | grep -q 'devices up.*console connected'", within_s=120
     )
     assert busy.shows("MainPID") != before
-    assert len({said["session"] for said in busy.heard("up/state")}) == 2
+    busy.until("word of a second start", lambda: len({said["session"] for said in busy.heard("up/state")}) == 2)

@@ -144,13 +144,11 @@ def state(lane: Lane) -> dict | None:
 
 def audited(lane: Lane, outcome: str) -> str:
     """Return what the console heard of an update's outcome, the last time."""
-    deadline = time.monotonic() + 60.0
-    while True:
-        lines = [m for m in lane.heard("up/audit") if (m["what"], m["outcome"]) == ("update", outcome)]
-        if lines:
-            return lines[-1]["detail"]
-        assert time.monotonic() < deadline, lane.machine.what_happened()
-        time.sleep(0.2)
+
+    def lines() -> list[dict]:
+        return [m for m in lane.heard("up/audit") if (m["what"], m["outcome"]) == ("update", outcome)]
+
+    return lane.until(f"word of an update that is {outcome}", lines)[-1]["detail"]
 
 
 def test_a_good_version_runs_and_the_console_hears_of_it(running, maker):
@@ -190,7 +188,7 @@ def test_a_version_that_dies_is_rolled_back_and_its_newer_ledger_with_it(running
     running.machine.until("systemctl is-active jaitf-edge", within_s=120)
     assert "0.9.2 did not do" in audited(running, "rolled-back")
     assert not (running.machine.root / "opt/jaitf-edge/versions/0.9.2").exists()
-    log = running.machine.sh("journalctl -u jaitf-edge -o cat --no-pager")
+    log = running.machine.journal("jaitf-edge")
     assert "this version does not do" in log
     assert "install the newer software" not in log
 
@@ -219,7 +217,7 @@ def test_the_power_goes_during_the_trial(running, maker):
     running.machine.boot()
     assert in_force(running) == "0.9.1"
     running.machine.until("systemctl is-active jaitf-edge", within_s=120)
-    recovered = running.machine.sh("journalctl -b -u jaitf-edge-update-recover -o cat --no-pager")
+    recovered = running.machine.journal("jaitf-edge-update-recover", "-b")
     assert "0.9.1 is in force again: the power went" in recovered
     with pytest.raises(Failed):
         running.machine.sh("test -e /opt/jaitf-edge/versions/0.9.4")
