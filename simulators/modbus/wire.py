@@ -187,9 +187,10 @@ class _Cable:
     def close(self) -> None:
         for master in self._masters:
             self._loop.remove_reader(master)
+        # Before its number is free, and some other process's terminal has it.
+        self._path.unlink(missing_ok=True)
         for file in self._files:
             os.close(file)
-        self._path.unlink(missing_ok=True)
 
 
 def server_tls(cert_file: Path, key_file: Path, ca_file: Path | None = None) -> ssl.SSLContext:

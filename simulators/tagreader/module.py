@@ -125,11 +125,11 @@ class Module:
         """Hang up; safe to call twice."""
         if self._master >= 0:
             asyncio.get_running_loop().remove_reader(self._master)
+            if self.pty:  # before its number is free, and some other process's terminal has it
+                self.pty.unlink(missing_ok=True)
             os.close(self._master)
             os.close(self._slave)
             self._master = -1
-            if self.pty:
-                self.pty.unlink(missing_ok=True)
         server, self._server = self._server, None
         if server:
             server.close()
