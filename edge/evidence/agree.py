@@ -13,21 +13,19 @@ from edge.codes import KIND
 from edge.dispositions import held
 from edge.ledger.originals import evidence_path
 from edge.ledger.room import UNKNOWN_MEDIA_TYPE
-from edge.ledger.store import FILE, connect_read_only
+from edge.ledger.store import FILE, at_one_moment
 
 _MS = 1_000_000
 
 
 def disagreements(data_dir: Path) -> Iterator[str]:
     """Yield where a table says something else than the chained bytes. Raises StoreError where there is no ledger."""
-    db = connect_read_only(data_dir / FILE)
-    try:
-        yield from _hits(db)
-        yield from _dispositions(db)
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
-        yield f"the ledger cannot be read: {error!r}"
-    finally:
-        db.close()
+    with at_one_moment(data_dir / FILE) as db:
+        try:
+            yield from _hits(db)
+            yield from _dispositions(db)
+        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+            yield f"the ledger cannot be read: {error!r}"
 
 
 def _hits(db: sqlite3.Connection) -> Iterator[str]:

@@ -14,7 +14,7 @@ from drivers.errors import StoreError
 from edge.ledger import acts
 from edge.ledger.chain import COLUMNS, FIRST_LINK, Row
 from edge.ledger.room import PURGE
-from edge.ledger.store import FILE, connect_read_only
+from edge.ledger.store import FILE, at_one_moment, connect_read_only
 from edge.signing import SigningKey, event_holds
 
 
@@ -67,13 +67,11 @@ def acts_of(data_dir: Path, hit_id: str) -> list[acts.Act]:
 def wrong_acts(data_dir: Path) -> Iterator[str]:
     """Yield what is wrong with the chain of acts. Raises StoreError, for the appliance's key."""
     key = SigningKey.of(data_dir)
-    db = connect_read_only(data_dir / FILE)
-    try:
-        yield from acts.wrong(db, key.public_pem)
-    except sqlite3.DatabaseError as error:
-        yield f"the ledger cannot be read: {error}"
-    finally:
-        db.close()
+    with at_one_moment(data_dir / FILE) as db:
+        try:
+            yield from acts.wrong(db, key.public_pem)
+        except sqlite3.DatabaseError as error:
+            yield f"the ledger cannot be read: {error}"
 
 
 def _row(  # one parameter a column, in the query's order
@@ -98,17 +96,22 @@ def _row(  # one parameter a column, in the query's order
 
 def changed_files(data_dir: Path) -> Iterator[str]:
     """Yield what is wrong with the evidence folder: a file that is missing or is not what was committed."""
-    db = connect_read_only(data_dir / FILE)
-    try:
+    with at_one_moment(data_dir / FILE) as db:
         for sha256, path in db.execute("SELECT sha256, path FROM evidence WHERE purged_ns IS NULL ORDER BY created_ns"):
             try:
                 with (data_dir / path).open("rb") as file:
                     if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                         yield f"{path}: changed since it was committed"
             except OSError as error:
-                yield f"{path}: {error.strerror}"
-    finally:
-        db.close()
+                if not _purged(data_dir, sha256):
+                    yield f"{path}: {error.strerror}"
+
+
+def _purged(data_dir: Path, sha256: str) -> bool:
+    """Return whether evidence is purged by now: the row is committed before the file goes."""
+    with at_one_moment(data_dir / FILE) as db:
+        row = db.execute("SELECT 1 FROM evidence WHERE sha256=? AND purged_ns IS NOT NULL", (sha256,)).fetchone()
+    return row is not None
 
 
 def bad_signatures(data_dir: Path) -> Iterator[str]:
@@ -127,34 +130,31 @@ def bad_signatures(data_dir: Path) -> Iterator[str]:
 
 def unburied(data_dir: Path) -> Iterator[str]:
     """Yield which evidence is marked as purged and has no tombstone: someone else than the appliance marked it."""
-    db = connect_read_only(data_dir / FILE)
-    try:
-        stones = {json.loads(body)["sha256"] for (body,) in db.execute("SELECT body FROM act WHERE kind=?", (PURGE,))}
-        for (sha256,) in db.execute("SELECT sha256 FROM evidence WHERE purged_ns IS NOT NULL"):
-            if sha256 not in stones:
-                yield f"evidence {sha256}: gone, and no tombstone says why"
-    except sqlite3.DatabaseError as error:
-        yield f"the ledger cannot be read: {error}"
-    finally:
-        db.close()
+    with at_one_moment(data_dir / FILE) as db:
+        try:
+            bodies = db.execute("SELECT body FROM act WHERE kind=?", (PURGE,))
+            stones = {json.loads(body)["sha256"] for (body,) in bodies}
+            for (sha256,) in db.execute("SELECT sha256 FROM evidence WHERE purged_ns IS NOT NULL"):
+                if sha256 not in stones:
+                    yield f"evidence {sha256}: gone, and no tombstone says why"
+        except sqlite3.DatabaseError as error:
+            yield f"the ledger cannot be read: {error}"
 
 
 def broken_links(data_dir: Path) -> Iterator[str]:
     """Yield what is wrong with the ledger's chain: a row changed, removed or reordered since its commit."""
-    db = connect_read_only(data_dir / FILE)
-    try:
-        start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
-        expected_seq, prev = start, FIRST_LINK
-        query = f"SELECT {', '.join(COLUMNS)} FROM hit WHERE seq >= ? ORDER BY seq"
-        for row in (Row(*found) for found in db.execute(query, (start,))):
-            if row.seq != expected_seq:
-                yield f"hit {expected_seq}: missing"
-            if row.prev != prev:
-                yield f"hit {row.seq}: does not follow the hit before it"
-            if not row.as_committed():
-                yield f"hit {row.seq}: changed since it was committed"
-            expected_seq, prev = row.seq + 1, row.hash
-    except sqlite3.DatabaseError as error:
-        yield f"the ledger cannot be read: {error}"
-    finally:
-        db.close()
+    with at_one_moment(data_dir / FILE) as db:
+        try:
+            start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
+            expected_seq, prev = start, FIRST_LINK
+            query = f"SELECT {', '.join(COLUMNS)} FROM hit WHERE seq >= ? ORDER BY seq"
+            for row in (Row(*found) for found in db.execute(query, (start,))):
+                if row.seq != expected_seq:
+                    yield f"hit {expected_seq}: missing"
+                if row.prev != prev:
+                    yield f"hit {row.seq}: does not follow the hit before it"
+                if not row.as_committed():
+                    yield f"hit {row.seq}: changed since it was committed"
+                expected_seq, prev = row.seq + 1, row.hash
+        except sqlite3.DatabaseError as error:
+            yield f"the ledger cannot be read: {error}"

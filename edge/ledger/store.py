@@ -8,6 +8,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -105,6 +106,20 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
     db.execute("PRAGMA query_only=ON")
     return db
+
+
+@contextmanager
+def at_one_moment(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a ledger as it is at one moment, however long the reading takes and whatever is committed meanwhile.
+
+    Raises StoreError where there is none.
+    """
+    db = connect_read_only(path)
+    try:
+        db.execute("BEGIN")
+        yield db
+    finally:
+        db.close()
 
 
 def migrate(db: sqlite3.Connection) -> None:
