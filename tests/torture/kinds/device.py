@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import signal
+import threading
 import time
+from pathlib import Path
 
 import psutil
 
@@ -14,6 +18,7 @@ from tests.torture.trial import Bench, Broken, Kind
 
 BACK_S = 20.0
 GAP_S = 1.0
+WITNESS_S = 0.05
 FAULTS_PER_RIG = 6
 FINDINGS = {
     "crash": "crashing",
@@ -28,15 +33,50 @@ FINDINGS = {
 }
 
 
-def _undisturbed(rig: Rig, begin_s: float, what: str) -> None:
-    """Raise Broken where the counter beside the fault fell silent for longer than a second."""
-    gap_s = rig.console.longest_gap_s("counter-1", begin_s, time.monotonic())
+class Witness:
+    """Writes a line to the same disk again and again, and notes how long it was kept from that, by whatever.
+
+    A machine that stands still, or whose disk does, pauses every hit, and no device is to blame for that.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "witness"
+        self._looks: list[float] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+
+    def __enter__(self) -> Witness:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        with self._path.open("wb", buffering=0) as out:
+            while not self._over.wait(WITNESS_S):
+                out.write(b"here\n")
+                os.fsync(out.fileno())
+                self._looks.append(time.monotonic())
+
+    def longest_s(self, begin_s: float, end_s: float) -> float:
+        """Return for how long it was kept waiting at a time, within a span of the monotonic clock."""
+        times = [begin_s, *(at_s for at_s in self._looks.copy() if begin_s < at_s < end_s), end_s]
+        return max(0.0, max(b - a for a, b in itertools.pairwise(times)) - WITNESS_S)
+
+
+def _undisturbed(rig: Rig, witness: Witness, begin_s: float, what: str) -> None:
+    """Raise Broken where the counter beside the fault fell silent for longer than a second, and the machine did not."""
+    end_s = time.monotonic()
+    gap_s = rig.console.longest_gap_s("counter-1", begin_s, end_s)
     notes = rig.bench.figures.notes
     notes["the other device's longest gap, s"] = max(
         round(gap_s, 2), float(notes.get("the other device's longest gap, s", 0))
     )
-    if gap_s > GAP_S:
-        raise Broken(f"{what}: the other device's hits paused for {gap_s:.2f} s")
+    stood_s = witness.longest_s(begin_s, end_s)
+    if gap_s - stood_s > GAP_S:
+        raise Broken(f"{what}: the other device's hits paused for {gap_s:.2f} s, the machine for {stood_s:.2f} s")
 
 
 def hurt_devices(bench: Bench) -> None:
@@ -44,7 +84,7 @@ def hurt_devices(bench: Bench) -> None:
     left = bench.trials
     while left:
         some, left = min(left, FAULTS_PER_RIG), left - min(left, FAULTS_PER_RIG)
-        with Rig(bench, {"counter-1": {"hz": 25}, "counter-2": {"hz": 25}}) as rig:
+        with Rig(bench, {"counter-1": {"hz": 25}, "counter-2": {"hz": 25}}) as rig, Witness(rig.folder) as witness:
             rig.box.start()
             for device in ("counter-1", "counter-2"):
                 rig.console.next_hit_s(60.0, device)
@@ -64,7 +104,7 @@ def hurt_devices(bench: Bench) -> None:
                 bench.figures.recoveries_s.append(back_s)
                 if back_s > BACK_S:
                     raise Broken(f"{how}: the device came back after {back_s:.1f} s")
-                _undisturbed(rig, begun, how)
+                _undisturbed(rig, witness, begun, how)
                 bench.tried(f"{how} of a device")
             rig.judge()
 
@@ -75,11 +115,7 @@ def kill_nursery(bench: Bench) -> None:
         rig.box.start()
         for _ in range(bench.trials):
             rig.console.next_hit_s(60.0, "counter-1")
-            nursery = next(
-                p
-                for p in rig.box.family()
-                if p.name().startswith("jaitf-edge-nurs") or "nursery" in " ".join(p.cmdline())
-            )
+            nursery = wait_for("the nursery is there", lambda: _nursery(rig), 60.0)
             begun = time.monotonic()
             nursery.kill()
             psutil.wait_procs([nursery], 5)
@@ -88,6 +124,14 @@ def kill_nursery(bench: Bench) -> None:
             bench.figures.recoveries_s.append(time.monotonic() - begun)
             bench.tried("SIGKILL of the devices' parent")
         rig.judge()
+
+
+def _nursery(rig: Rig) -> psutil.Process | None:
+    for process in rig.box.family():
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            if process.name().startswith("jaitf-edge-nurs") or "nursery" in " ".join(process.cmdline()):
+                return process
+    return None
 
 
 def _codes(rig: Rig) -> set[str]:
@@ -100,14 +144,15 @@ def misbehave(bench: Bench) -> None:
     names = list(FINDINGS)
     for number in range(bench.trials):
         fault = names[number % len(names)] if bench.trials >= len(names) else bench.chance.choice(names)
-        with Rig(bench, {"counter-1": {"hz": 25}, "bad-1": {"hz": 50, "fault": fault}}) as rig:
+        devices = {"counter-1": {"hz": 25}, "bad-1": {"hz": 50, "fault": fault}}
+        with Rig(bench, devices) as rig, Witness(rig.folder) as witness:
             rig.box.start()
             rig.console.next_hit_s(60.0, "counter-1")
             rig.console.next_hit_s(60.0, "bad-1")
             begun, wanted = time.monotonic(), FINDINGS[fault]
             rig.console.wait(f"bad-1 is {wanted}", lambda rig=rig, wanted=wanted: wanted in _codes(rig), 30.0)
             rig.pause(1.0, 4.0)
-            _undisturbed(rig, begun, fault)
+            _undisturbed(rig, witness, begun, fault)
             others = _codes(rig) & set(FINDINGS.values()) - {wanted}
             if others:
                 raise Broken(f"{fault} was found to be {others} too")

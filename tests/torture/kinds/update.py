@@ -6,6 +6,7 @@ files enough for some of them to be torn. Nothing of the appliance runs here: wh
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -123,16 +124,22 @@ def _cut(image: Path, disk: Path, asked: list[str], chance: random.Random) -> st
     while process.poll() is None and not places.state.exists() and time.monotonic() < until + 20:
         time.sleep(0.002)
     time.sleep(chance.choice((0.0, 0.01, 0.05, 0.2, 0.5)) * chance.random() * 2)
-    os.killpg(process.pid, signal.SIGSTOP)
+    _signal(process, signal.SIGSTOP)
     phase = json.loads(places.state.read_bytes())["phase"] if places.state.exists() else "nothing"
     taken = image.with_name("taken.img")
     _copy_whole(image, taken)
-    os.killpg(process.pid, signal.SIGKILL)
+    _signal(process, signal.SIGKILL)
     process.wait()
     _unmount(disk)
     taken.replace(image)
     _run("mount", "-o", "loop", image, disk)
     return str(phase)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal all of an update; one that a machine which rested let come to its end needs none."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _judge(places: Places, when: str, phase: str) -> None:

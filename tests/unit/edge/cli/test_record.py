@@ -24,7 +24,8 @@ def portal():
                     one, _ = server.accept()
                 except OSError:
                     return
-                accepted.enter_context(one).sendall(FRAME)
+                with contextlib.suppress(ConnectionError):  # who records for a moment may be gone by then
+                    accepted.enter_context(one).sendall(FRAME)
 
         thread = threading.Thread(target=serve)
         thread.start()
