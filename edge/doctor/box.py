@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -65,13 +66,19 @@ def disk(config: Config) -> Iterator[Finding]:
     wanted = config.storage.quota_bytes - used
     said = f"{free / _GB:.1f} GB free; {used / _MB:.0f} MB used of a quota of {config.storage.quota_bytes / _GB:.1f} GB"
     if free < LEAST_FREE_BYTES:
-        yield fail(said, f"make room on the disk of {path}: `du -xhd2 / | sort -h` shows what takes it")
+        yield fail(said, f"make room on the disk of {path}: `du -xhd2 {_mount(path)} | sort -h` shows what takes it")
     elif wanted <= 0:
         yield fail(said, "the quota is used up: raise storage.quota_bytes, or bring the console back to take the hits")
     elif free < wanted:
         yield warn(f"{said}: the disk will be full before the quota is", "lower storage.quota_bytes, or add disk")
     else:
         yield ok(said)
+
+
+def _mount(path: Path) -> Path:
+    """Return where the file system begins that `path` lies on: du -x looks at no other."""
+    path = path.absolute()
+    return next(each for each in (path, *path.parents) if os.path.ismount(each))
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -85,12 +92,30 @@ def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 def appliance(config: Config) -> Iterator[Finding]:
-    """Say whether an appliance runs on this configuration's data directory."""
+    """Say whether an appliance runs on this configuration's data directory, and whether it runs on all of it."""
     pid = running(config)
     if pid is None:
         yield ok("not running")
-    else:
-        yield ok(f"runs as process {pid}")
+        return
+    yield ok(f"runs as process {pid}")
+    if later := ", ".join(_changed_since(config, started_ns(config))):
+        yield warn(
+            f"{later}: changed after it started, and not in force",
+            "start it again: `systemctl restart jaitf-edge`, or Ctrl-C where it was started by hand",
+        )
+
+
+def started_ns(config: Config) -> int:
+    """Return when the appliance that runs took its lock, in ns since 1970: its number is written into it then."""
+    return (config.appliance.data_dir / LOCK).stat().st_mtime_ns
+
+
+def _changed_since(config: Config, at_ns: int) -> Iterator[str]:
+    """Yield the configuration's files that are younger, but who may sign in, which is read each time."""
+    files = chain.from_iterable(sorted((config.folder / below).glob("*.toml")) for below in ("", "devices", "profiles"))
+    for path in files:
+        if path != config.web.users_file and path.stat().st_mtime_ns > at_ns:
+            yield str(path.relative_to(config.folder))
 
 
 def running(config: Config) -> int | None:

@@ -27,6 +27,10 @@ from edge.doctor.finding import Finding, fail, ok, warn
 
 DEADLINE_S = 5.0
 _UNSUPPORTED_VERSION = (0x84, 0x01)
+_MIXED_UP = "mixed up?"
+_EACH_IN_ITS_PLACE = (
+    "put each in its place: cert_file is the certificate, key_file its key, ca_file the authority's certificate"
+)
 
 
 def certificates(config: Config) -> Iterator[Finding]:
@@ -57,7 +61,8 @@ def certificate(path: Path, again: str = "ask the broker's administrator for it 
     except OSError as error:
         return fail(f"{path}: {error.strerror}", again)
     except ValueError:
-        return fail(f"{path}: {holds(path)}", again)
+        said = holds(path)
+        return fail(f"{path}: {said}", _EACH_IN_ITS_PLACE if _MIXED_UP in said else again)
     first_to_end = min(found, key=lambda certificate: certificate.not_valid_after_utc)
     end, now = first_to_end.not_valid_after_utc, datetime.now(UTC)
     who = first_to_end.subject.rfc4514_string()
@@ -78,7 +83,9 @@ def pair(cert: Path, key: Path) -> Finding:
     except OSError as error:
         return fail(f"{key}: {error.strerror}", "let the service's user read it")
     except (ValueError, TypeError):
-        return fail(f"{key}: no key that can be read: {holds(key)}", "it must be PEM, and without a passphrase")
+        said = holds(key)
+        how = _EACH_IN_ITS_PLACE if _MIXED_UP in said else "it must be PEM, and without a passphrase"
+        return fail(f"{key}: no key that can be read: {said}", how)
     if private.public_key() != public:
         return fail(f"{key} is not the key of {cert}", "put the two that belong together in the configuration")
     return ok(f"{key} is the key of {cert}")

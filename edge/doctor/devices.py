@@ -1,14 +1,19 @@
-"""What the devices need of this machine: ports, folders, input devices, and the right to use them; none is asked."""
+"""What devices need of this machine, and how a running appliance finds them; no device is asked."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from drivers.contract import DeviceState
+from drivers.mends import mend, scheme_of
+from edge import standing
 from edge.config.model import Config, DeviceConfig
-from edge.doctor.finding import Finding, fail, ok
+from edge.doctor.box import running, started_ns
+from edge.doctor.finding import Finding, fail, ok, warn
 
 #: By kind of path: the key that names it, what mends that it is not there, and what mends that it may not be used.
 _MENDS = {
@@ -18,6 +23,10 @@ _MENDS = {
 }
 
 
+#: States that need nobody; `starting` is not one of the words of `up/device`.
+_WELL = {DeviceState.UP, DeviceState.DISABLED, "starting"}
+
+
 def devices(config: Config) -> Iterator[Finding]:
     """Say for each device that reads a folder, a serial port or an input device whether it is there and may be used."""
     for device in config.devices:
@@ -25,6 +34,33 @@ def devices(config: Config) -> Iterator[Finding]:
             yield ok(f"{device.name}: switched off")
         for kind, path, rights in _paths(device):
             yield _usable(device, kind, path, rights)
+
+
+def answers(config: Config) -> Iterator[Finding]:
+    """Say how the appliance finds its devices, where one runs."""
+    states = _states(config)
+    for device in config.devices:
+        if device.enabled and device.name in states:
+            yield _standing(device, states[device.name])
+
+
+def _states(config: Config) -> Mapping[str, Any]:
+    """Return the devices' states as the appliance that runs wrote them last, none where none runs, or none yet."""
+    file = config.appliance.data_dir / standing.FILE
+    if running(config) is None or not file.exists() or file.stat().st_mtime_ns < started_ns(config):
+        return {}
+    said = standing.read(config.appliance.data_dir) or {}
+    found = said.get("devices")
+    return found if isinstance(found, dict) else {}
+
+
+def _standing(device: DeviceConfig, said: Mapping[str, Any]) -> Finding:
+    state, code = str(said.get("state")), str(said.get("code") or "")
+    text = f"{device.name}: {state}{f': {why}' if (why := said.get('reason')) else ''}{f' [{code}]' if code else ''}"
+    if state in _WELL:
+        return ok(text)
+    how = mend(code, scheme_of(device.settings)) or "its code stands in the driver's page"
+    return (fail if state == DeviceState.DOWN else warn)(text, how)
 
 
 def _paths(device: DeviceConfig) -> Iterator[tuple[str, Path, int]]:

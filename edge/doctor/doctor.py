@@ -21,6 +21,7 @@ CHECKS: dict[str, Check] = {
     "appliance": box.appliance,
     "ports": box.ports,
     "devices": devices.devices,
+    "answers": devices.answers,
     "certificates": broker.certificates,
     "broker": broker.broker,
     "commands": broker.commands,

@@ -24,7 +24,7 @@ _STEPS = 100_000
 def ledger(config: Config) -> Iterator[Finding]:
     """Say whether the ledger's file is sound, and whether hits wait or were set aside; nothing is written."""
     path = config.appliance.data_dir / FILE
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:  # empty: a first start that found no room on the disk
         yield ok(f"{path}: none yet; `run` makes one")
         return
     mend = "run the appliance: it sets a damaged file aside, saves what can be read, and tells the console"

@@ -10,8 +10,8 @@ from edge.update.apply import POLL_S, SETTLE_S
 from edge.update.box import Versions
 from edge.update.hands import Service
 
-ELSEWHERE = frozenset({"broker", "certificates", "clock"})
-"""Checks that the network or the console can fail: no image is thrown away because the console is away."""
+ELSEWHERE = frozenset({"answers", "broker", "certificates", "clock"})
+"""Checks that the network, the console or a device can fail: no image is thrown away because one of them is away."""
 
 
 def problems(versions: Versions, service: Service, version: str, sleep: Callable[[float], None]) -> list[str]:

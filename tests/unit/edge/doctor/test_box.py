@@ -47,6 +47,20 @@ def test_an_appliance_that_runs_is_seen_without_taking_its_lock(configured):
     del lock
 
 
+def test_what_was_changed_since_it_started_is_not_in_force_and_is_named(configured, tmp_path):
+    config = configured(one='driver = "folder"\n[settings]\npath = "."\n')
+    lock = Lock(config.appliance.data_dir)
+    started_ns = box.started_ns(config)
+    for path in (tmp_path / "edge.toml", tmp_path / "devices" / "one.toml"):
+        os.utime(path, ns=(started_ns - 1, started_ns - 1))
+    assert [finding.grade for finding in box.appliance(config)] == [Grade.OK]
+    os.utime(tmp_path / "devices" / "one.toml", ns=(started_ns + 1, started_ns + 1))
+    _, warning = box.appliance(config)
+    assert warning.text == "devices/one.toml: changed after it started, and not in force"
+    assert "systemctl restart" in warning.mend
+    del lock
+
+
 def test_a_lock_that_fell_between_two_pages_of_the_table_is_held(configured, monkeypatch):
     """As where others lock and unlock while it is read: of eighty locks one is missing in every thirtieth look."""
     config = configured()
@@ -124,7 +138,11 @@ def test_the_disk(configured, monkeypatch, free, used, grade):
     with (data / "evidence").open("wb") as file:
         file.truncate(used)
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": free}))
-    assert [f.grade for f in box.disk(config)] == [grade]
+    (finding,) = box.disk(config)
+    assert finding.grade == grade
+    if free == 10**8:
+        mount = finding.mend.split("du -xhd2 ")[1].split()[0]
+        assert os.path.ismount(mount) and Path(mount).stat().st_dev == data.stat().st_dev
 
 
 def test_files_that_a_running_appliance_takes_away_meanwhile_are_no_fault(configured, monkeypatch):
@@ -166,6 +184,8 @@ def test_the_ledger(configured):
     data = config.appliance.data_dir
     assert "none yet" in next(iter(store.ledger(config))).text
     data.mkdir()
+    (data / FILE).touch()  # as a first start on a full disk leaves it
+    assert "none yet" in next(iter(store.ledger(config))).text
     open_ledger(data).db.close()
     assert [f.grade for f in store.ledger(config)] == [Grade.OK] * 3
     content = bytearray((data / FILE).read_bytes())

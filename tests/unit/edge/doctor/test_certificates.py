@@ -79,6 +79,7 @@ def test_files_that_were_mixed_up_are_said_by_the_check_too(configured, tmp_path
     of_cert, of_key = list(certificates(config))[1:3]
     assert "it holds a key, and no certificate: were certificate and key mixed up?" in of_cert.text
     assert "it holds a certificate" in of_key.text
+    assert of_cert.mend == of_key.mend and "cert_file is the certificate, key_file its key" in of_key.mend
     (tmp_path / "c.key").chmod(0o644)
     said = [problem.message for problem in examine_closely(tmp_path).problems]
     assert any("c.key: it holds a key, and no certificate" in one for one in said), said

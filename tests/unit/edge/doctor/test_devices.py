@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
+from edge import standing
 from edge.config.load import load
-from edge.doctor.devices import devices
+from edge.daemon import Lock
+from edge.doctor.devices import answers, devices
 
 
 def findings(folder: Path, *urls: str) -> list[tuple[str, str, str | None]]:
@@ -43,3 +47,28 @@ def test_who_may_not_use_one_is_told_which_group(tmp_path, monkeypatch):
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:2112"])
 def test_a_network_address_needs_nothing_here(tmp_path, url):
     assert findings(tmp_path, url) == []
+
+
+def test_a_device_that_a_running_appliance_does_not_reach_is_no_device_that_can_be_used(tmp_path):
+    findings(tmp_path, "tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "tcp://127.0.0.1:3")
+    config = load(tmp_path)
+    data = config.appliance.data_dir
+    states = {
+        "codes-0": {"state": "down", "code": "link-timeout", "reason": "nothing came"},
+        "codes-1": {"state": "degraded", "code": "no-room", "reason": "full"},
+        "codes-2": {"state": "up", "code": "", "reason": ""},
+    }
+    data.mkdir()
+    (data / standing.FILE).write_text(json.dumps({"devices": states}))
+    assert list(answers(config)) == [], "none runs"
+    lock = Lock(data)
+    (data / standing.FILE).write_text(json.dumps({"health": {}, "devices": states}))
+    down, degraded, up = answers(config)
+    assert (down.grade.value, down.text) == ("fail", "codes-0: down: nothing came [link-timeout]")
+    assert "firewall" in down.mend
+    assert (degraded.grade.value, up.grade.value) == ("warn", "ok")
+    os.utime(data / standing.FILE, ns=(0, 0))
+    assert list(answers(config)) == [], "what an appliance wrote that ran before says nothing"
+    (data / standing.FILE).write_text('{"devices": 7}')
+    assert list(answers(config)) == []
+    del lock

@@ -122,6 +122,12 @@ def test_what_worked_and_does_not_puts_the_old_version_back(box, made):
     assert json.loads(box.places.last.read_bytes())["outcome"] == "rolled-back"
 
 
+def test_whether_devices_answer_is_not_said_by_the_doctor_of_the_moment(box, made):
+    (box.places.versions / "1.0" / "doctor.json").write_text('{"grade": "ok", "check": "answers", "text": "up"}\n')
+    incoming(box, "2.0", doctor=(("answers", "fail"),))
+    assert made().outcome == "done"
+
+
 def test_what_failed_before_is_not_the_new_versions_doing(box, made):
     (box.places.versions / "1.0" / "doctor.json").write_text('{"grade": "fail", "check": "broker", "text": "away"}\n')
     incoming(box, "2.0", doctor=(("broker", "fail"), ("new-check", "fail")))

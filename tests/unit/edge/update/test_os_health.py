@@ -62,8 +62,9 @@ def test_a_detector_that_sees_nothing_makes_it_bad(box, hook, how, asked):
     assert "models is fail" in said
 
 
-def test_the_console_being_away_makes_no_image_bad(box, hook):
-    doctor(box, "broker", "fail")
+@pytest.mark.parametrize("check", ["broker", "answers"])
+def test_the_console_or_a_device_being_away_makes_no_image_bad(box, hook, check):
+    doctor(box, check, "fail")
     assert hook("rauc")[:2] == (0, ["rauc status mark-good"])
 
 
