@@ -16,6 +16,7 @@ from drivers.errors import ConfigError, StoreError
 from edge.config import template
 from edge.config.edit import with_values
 from edge.config.load import device_of, examine
+from edge.config.model import DeviceConfig
 from edge.config.problems import ConfigProblems, Problem
 from edge.setup import known
 
@@ -148,6 +149,31 @@ class Desk:
     def devices(self) -> dict[str, dict[str, Any]]:
         """Return the device files that are there, by name; one that is no TOML is empty."""
         return {path.stem: known.table(path) for path in sorted((self.folder / "devices").glob("*.toml"))}
+
+    def configured(self, name: str) -> DeviceConfig | None:
+        """Return a device that is there, None where `check` refuses its file."""
+        path = self.folder / "devices" / f"{name}.toml"
+        try:
+            return device_of(path, path.read_text(encoding="utf-8-sig"), self.folder)
+        except (ConfigProblems, OSError, ValueError):
+            return None
+
+    def otherwise(self, name: str, driver: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of these settings that a device's file has in another way; none where it has another driver."""
+        table = self.devices()[name]
+        there = table.get("settings", {})
+        return {key: value for key, value in wanted.items() if there.get(key) != value and table["driver"] == driver}
+
+    def change(self, name: str, settings: Mapping[str, Any]) -> Path:
+        """Set single settings of a device that is there. Raises ConfigError where they cannot stand, StoreError."""
+        path = self.folder / "devices" / f"{name}.toml"
+        values = {("settings", key): value for key, value in settings.items()}
+        try:
+            text = with_values(path.read_text(encoding="utf-8-sig"), values)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        self.write(path, text)
+        return path
 
     def holder(self, settings: Mapping[str, Any]) -> str | None:
         """Return which device has this address already, None where none has."""

@@ -15,6 +15,7 @@ from drivers.contract import DriverInfo, Settings
 from drivers.finding import Found, Place
 from edge.config.model import DEVICE_NAME
 from edge.config.problems import plain_name
+from edge.config.template import literal
 from edge.probing import Probed, probe
 from edge.setup import flags, survey
 from edge.setup.desk import Desk
@@ -38,6 +39,10 @@ def offer(term: Terminal, desk: Desk, place: Place, found: Found) -> None:
         term.say(f"        {found.sample[:_SAMPLE]}")
     if there := desk.holder(found.settings):
         term.say(f"        It is {there} already.")
+        if (other := desk.otherwise(there, found.driver, found.settings)) and flags.unanswered(desk, there) is not None:
+            lines = ", ".join(f"{key} = {literal(value)}" for key, value in other.items())
+            if term.confirm(f"It does not answer as its file has it. Set {lines} there?"):
+                term.say(f"  Written: {desk.change(there, other)}")
         return
     if not term.confirm("Add it?"):
         return

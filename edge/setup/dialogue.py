@@ -255,8 +255,10 @@ def _somewhere(term: Terminal, desk: Desk) -> None:
 def _look(term: Terminal, desk: Desk, place: Place) -> None:
     """Search one place, and offer what is found there."""
     if place.kind is Kind.SERIAL and (there := desk.holder({"url": f"serial://{place.where}"})):
-        term.well(f"{place}: is {there} already")
-        return
+        if flags.unanswered(desk, there) is None:
+            term.well(f"{place}: is {there} already")
+            return
+        term.doubt(f"{place}: is {there}, which does not answer as its file has it: looking for what does")
     found, misses = _searched(term, place)
     for one in found:
         devices.offer(term, desk, place, one)

@@ -11,10 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from drivers.errors import ConfigError, LinkLost
+from drivers.errors import ConfigError, LinkBusy, LinkLost
 from drivers.finding import Found, Kind, Miss, Place
+from drivers.mends import scheme_of
 from edge.config.model import DEVICE_NAME, Console
 from edge.config.problems import plain_name
+from edge.config.template import literal
 from edge.doctor.broker import certificates_of, reach
 from edge.doctor.finding import Finding, Grade
 from edge.finding import Step, place_of, search, serial_ports, summary
@@ -173,9 +175,9 @@ def _found(place: Place, tell: Tell, outcome: Outcome, driver: str | None = None
                     found.append(Wanted(event.driver, settings))
                 else:
                     why = f"{place}: a {event.driver} device answers ({event.about}), and nobody knows what it holds"
-                    mend = (
-                        "name its profile: --device modbus=URL?unit=N&profile=NAME; or survey it: --survey URL?unit=N"
-                    )
+                    url, unit = settings.get(address_key(info_of(event.driver))), settings.get("unit", 1)
+                    where = f"{url}{'&' if '?' in str(url) else '?'}unit={unit}"
+                    mend = f"name its profile: --device 'modbus={where}&profile=NAME'; or survey it: --survey '{where}'"
                     tell("miss", {"place": str(place), "code": "unknown", "text": why, "mend": mend})
                     outcome.failed.append(why)
                     unknown = True
@@ -198,7 +200,7 @@ def mend_of(place: Place, miss: Miss) -> str | None:
 def _device(desk: Desk, wanted: Wanted, untested: bool, tell: Tell, outcome: Outcome) -> None:
     wanted = _completed(wanted, tell, outcome)
     if (there := desk.holder(wanted.settings)) is not None and wanted.name in (None, there):
-        tell("device", {"device": there, "ok": True, "text": "is configured already: left as it is"})
+        _held(desk, there, wanted, tell, outcome)
         return
     name = wanted.name or desk.free_name(wanted.driver)
     probed = probe(wanted.driver, desk.settings(wanted.driver, wanted.settings), PROBE_S)
@@ -208,6 +210,36 @@ def _device(desk: Desk, wanted: Wanted, untested: bool, tell: Tell, outcome: Out
         outcome.failed.append(f"{name}: {report.steps[-1] if report.steps else report.code}")
     if report.ok or untested:
         desk.device(name, wanted.driver, wanted.settings, notes(probed))
+
+
+def _held(desk: Desk, there: str, wanted: Wanted, tell: Tell, outcome: Outcome) -> None:
+    """Say how a device is that has this address already; its file is left as it is."""
+    probed = unanswered(desk, there)
+    if probed is None:
+        tell("device", {"device": there, "ok": True, "text": "is configured already: left as it is"})
+        return
+    why = "is configured already, and does not answer as its file has it"
+    said = {"layer": probed.layer or None, "code": probed.report.code or None}
+    differing = desk.otherwise(there, wanted.driver, wanted.settings)
+    if differing and probe(wanted.driver, desk.settings(wanted.driver, wanted.settings), PROBE_S).report.ok:
+        lines = ", ".join(f"{key} = {literal(value)}" for key, value in differing.items())
+        mend = f"it answers with {lines}: put that into devices/{there}.toml"
+    else:
+        mend = probed.mend or ""
+    tell("device", {"device": there, "ok": False, "text": why, "mend": mend or None, **said})
+    outcome.failed.append(f"{there}: {why}")
+
+
+def unanswered(desk: Desk, name: str) -> Probed | None:
+    """Return what came of trying a device on a serial line as its file has it, None where it answers, or none tries.
+
+    Elsewhere an address has no speed that could be wrong; and what a running appliance holds is its own to say.
+    """
+    device = desk.configured(name)
+    if device is None or not device.enabled or scheme_of(device.settings) != "serial":
+        return None
+    probed = probe(device.driver, device.settings, PROBE_S)
+    return None if probed.report.ok or probed.report.code == LinkBusy.code else probed
 
 
 def _completed(wanted: Wanted, tell: Tell, outcome: Outcome) -> Wanted:

@@ -10,6 +10,7 @@ from edge.doctor.finding import ok
 from edge.setup import flags
 from simulators.tagreader.llrp import Reader
 from simulators.tagreader.model import Gate
+from simulators.tagreader.module import Module, m100
 from tests.background import serving
 
 pytestmark = pytest.mark.slow
@@ -38,6 +39,22 @@ def test_a_device_by_flag_is_tested_and_written(cli, tmp_path, broker, reader):
     said = [json.loads(line) for line in again.out.splitlines()]
     assert [one["text"] for one in said if one["event"] == "device"] == ["is configured already: left as it is"]
     assert len(load(tmp_path).devices) == 1
+
+
+def test_a_reader_whose_file_has_a_wrong_speed_is_told_the_right_one(cli, tmp_path, broker):
+    port = tmp_path / "reader"
+    path = tmp_path / "lane" / "devices" / "tags-1.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'driver = "uhf-serial"\n[settings]\nurl = "serial://{port}?baud=115200"\nprotocol = "m100"\n')
+    before = path.read_text()
+    with serving(lambda: Module(m100, Gate(seed=1), port, 57_600)):
+        ran = cli("setup", path.parent.parent, *broker, "--find", str(port), "--yes")
+        assert ran.status == 1
+        assert "tags-1: fail: no answer: is configured already, and does not answer as its file has it" in ran.out
+        assert f'url = "serial://{port}?baud=57600"' in ran.out and "devices/tags-1.toml" in ran.out
+        assert path.read_text() == before
+        path.write_text(before.replace("115200", "57600"))
+        assert cli("setup", path.parent.parent, *broker, "--find", str(port), "--yes").status == 0
 
 
 def test_a_place_is_searched(cli, tmp_path, broker, reader):

@@ -87,3 +87,17 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file"):
         Desk(tmp_path / "file" / "config").edge(LANE)
+
+
+def test_single_settings_of_a_device_are_changed_and_all_else_stays(desk):
+    desk.device("tags-1", "uhf-serial", {"url": "serial:///dev/ttyUSB0?baud=115200", "protocol": "m100"}, ["By hand."])
+    path = desk.folder / "devices" / "tags-1.toml"
+    before = path.read_text()
+    found = {"url": "serial:///dev/ttyUSB0?baud=57600", "protocol": "m100"}
+    assert desk.otherwise("tags-1", "uhf-serial", found) == {"url": found["url"]}
+    assert desk.otherwise("tags-1", "scale", found) == {}, "another driver's settings are no change of this one's"
+    desk.change("tags-1", {"url": found["url"]})
+    assert path.read_text() == before.replace("ttyUSB0?baud=115200", "ttyUSB0?baud=57600")
+    assert [kept.read_text() for kept in desk.kept] == [before]
+    with pytest.raises(ConfigError, match="protocol"):
+        desk.change("tags-1", {"protocol": "m10"})
