@@ -51,11 +51,19 @@ def data_dir(config: Config) -> Iterator[Finding]:
     elif not path.is_dir():
         yield fail(f"{path}: no folder", "move the file away, or set appliance.data_dir to a folder")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        yield fail(f"{path}: not writable by user {os.geteuid()}", f"run as its owner, {path.owner()}, or as root")
+        yield fail(f"{path}: not writable by user {os.geteuid()}", f"run as its owner, {_owner(path)}, or as root")
     elif path.stat().st_mode & 0o007:
         yield warn(f"{path}: every user of this machine gets at the evidence", f"chmod o-rwx {path}")
     else:
-        yield ok(f"{path}: writable, private to {path.owner()}")
+        yield ok(f"{path}: writable, private to {_owner(path)}")
+
+
+def _owner(path: Path) -> str:
+    """Return whose a folder is; by number where this system has no such user, as on a disk of another box."""
+    try:
+        return path.owner()
+    except KeyError:
+        return f"user {path.stat().st_uid}"
 
 
 def disk(config: Config) -> Iterator[Finding]:

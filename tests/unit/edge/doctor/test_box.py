@@ -127,6 +127,15 @@ def test_the_data_directory(configured):
     assert [f.grade for f in box.data_dir(config)] == [Grade.FAIL]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_the_data_directory_of_a_user_that_this_box_does_not_know(configured):
+    config = configured()
+    config.appliance.data_dir.mkdir(mode=0o750)
+    os.chown(config.appliance.data_dir, 54321, 54321)
+    (finding,) = box.data_dir(config)
+    assert (finding.grade, finding.text.endswith("private to user 54321")) == (Grade.OK, True)
+
+
 @pytest.mark.parametrize(
     ("free", "used", "grade"),
     [(10**9, 0, Grade.OK), (10**8, 0, Grade.FAIL), (10**9, 70_000_000, Grade.FAIL), (300_000_000, 0, Grade.OK)],
