@@ -189,6 +189,8 @@ def _broken(path: Path, text: str, message: str) -> Problem:
     said = message[: place.start()] if place else message
     if re.match(r"Illegal character '\\[nr]'", said):
         said, column = "the line ends within quotes: is a closing one missing?", ""
+    elif re.match(r"Cannot (declare .* twice|overwrite a value)$", said):
+        said, column = "this stands in the file already: a key and a [section] may be there once", ""
     key = re.match(r"\s*([A-Za-z0-9_.-]+)\s*=", rows[row - 1])
     section = next((h[1] for r in reversed(rows[:row]) if (h := re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]", r))), None)
     name = ".".join(part for part in (section, key[1]) if part) if key else "-"

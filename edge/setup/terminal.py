@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import termios
 import textwrap
+import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -137,9 +139,26 @@ class Terminal:
     def progress(self, title: str) -> Iterator[Progressed]:
         """Show a bar; yields what sets the share that is done and what is under way."""
         columns = (TextColumn("  {task.fields[title]}"), BarColumn(24), TextColumn("{task.description}"))
-        with Progress(*columns, console=self._console, transient=True) as bar:
+        with _deaf(), Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task("", total=1.0, title=_plain(title))
             yield lambda done, says: bar.update(task, completed=done, description=_plain(says))
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Throw away what is typed meanwhile: an impatient Enter would answer the question that comes next."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    line = sys.stdin.fileno()
+    before = termios.tcgetattr(line)
+    quiet = [*before]
+    quiet[tty.LFLAG] &= ~termios.ECHO  # an echoed Enter would tear the bar
+    termios.tcsetattr(line, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(line, termios.TCSAFLUSH, before)
 
 
 def _replacing(default: str) -> KeyBindings:

@@ -70,6 +70,20 @@ def test_it_shows_what_comes_of_it_and_changes_nothing(cli, package, benign):
     assert "left out" in text.err and "notes.txt" in text.err
 
 
+def test_what_the_folder_itself_calls_a_threat_is_no_ordinary_bag(cli, package, benign):
+    names = sorted(path.name for path in benign.glob("*.png"))
+    (benign / "labels.jsonl").write_text(
+        "".join(json.dumps({"file": name, "threats": [{}] if name in names[:5] else []}) + "\n" for name in names)
+    )
+    ran = cli("model", "calibrate", "--model", package, "--benign", benign, "--json")
+    facts = json.loads(ran.out)
+    assert facts["bags"] == BAGS - 5 and "left out: 5 pictures that hold a threat" in ran.err
+    assert "labels.jsonl" not in ran.err, "the labels are no picture that could not be read"
+    (benign / "labels.jsonl").write_text("no labels")
+    ran = cli("model", "calibrate", "--model", package, "--benign", benign)
+    assert ran.status == 1 and "labels.jsonl:1" in ran.err
+
+
 def test_applied_it_holds_for_the_device_and_is_kept_with_who_and_why(cli, benign, config, tmp_path, package):
     ran = cli(
         *("model", "calibrate", "--config", config, "--device", "xray-1", "--benign", benign),

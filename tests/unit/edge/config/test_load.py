@@ -99,7 +99,7 @@ def test_everything_wrong_is_said_at_once(folder):
         (EDGE + "[web]\nlisten =", "edge.toml:10: web.listen: not TOML: invalid value"),
         (
             EDGE + '[web]\nlisten = "a:1"\nlisten = "b:1"\n',
-            "edge.toml:11: web.listen: not TOML: cannot overwrite a value",
+            "edge.toml:11: web.listen: not TOML: this stands in the file already",
         ),
         ("x = " + "[" * 5000, "edge.toml:1: -: nested too deeply to be a configuration"),
         (b"#" * 1_100_000, "edge.toml:1: -: larger than 1048576 bytes: not a configuration"),
@@ -151,6 +151,8 @@ def test_the_console(folder, console, expected):
             '[web]\nlisten = "127.0.0.1:8088\n',
             "web.listen: not TOML: the line ends within quotes: is a closing one missing?",
         ),
+        ("[appliance]\n", "not TOML: this stands in the file already: a key and a [section] may be there once"),
+        ("[web]\nlisten = ''\nlisten = ''\n", "web.listen: not TOML: this stands in the file already"),
     ],
 )
 def test_what_no_quantity_can_be(folder, more, expected):

@@ -154,7 +154,9 @@ def test_every_label_that_something_shipped_gives_is_there():
 
 
 def _labels(table):
-    """Yield what stands as a label's text anywhere in a file: `label = ...`, or a name under `[[labels]]`."""
+    """Yield what is a label's text anywhere in a file: `label = ...`, a name under `[[labels]]`, an alarm's name."""
+    if "alarm" in table and "table" in table and "label" not in table:
+        yield table["name"]
     for key, value in table.items():
         if key == "label":
             yield value
