@@ -346,15 +346,17 @@ class Appliance:
         self._courier.tell("up/health", self._gather(), qos=0)
 
     async def _tell_health(self) -> None:
-        ticks = 0
+        ticks, kept = 0, None
         while True:
             self._beat["health"]()
             await asyncio.sleep(HEALTH_S)
             health = self._gather()
             self._courier.tell("up/health", health, qos=0)
-            if ticks % STANDING_TICKS == 0:
-                devices = self._supervisor.status.items()
-                self._standing.keep(health, {name: self._device_message(name, each) for name, each in devices})
+            devices = self._supervisor.status
+            states = {name: (each.state, each.code) for name, each in devices.items()}
+            if ticks % STANDING_TICKS == 0 or states != kept:
+                said = {name: self._device_message(name, each) for name, each in devices.items()}
+                kept = states if self._standing.keep(health, said) else None
             ticks += 1
 
     async def _watch_store(self) -> None:

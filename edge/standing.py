@@ -25,12 +25,14 @@ class StandingFile:
         self._path = data_dir / FILE
         self._under_way: asyncio.Task[None] | None = None
 
-    def keep(self, health: Health, devices: Mapping[str, DeviceMessage]) -> None:
-        """Write how it is in the place of how it was, unless the write before is still under way."""
-        if self._under_way is None or self._under_way.done():
-            said = {"health": health.model_dump(mode="json"), "devices": {}}
-            said["devices"] = {name: each.model_dump(mode="json") for name, each in devices.items()}
-            self._under_way = asyncio.create_task(asyncio.to_thread(self._write, json.dumps(said).encode()))
+    def keep(self, health: Health, devices: Mapping[str, DeviceMessage]) -> bool:
+        """Write how it is in the place of how it was, unless the write before is still under way: False then."""
+        if self._under_way is not None and not self._under_way.done():
+            return False
+        said = {"health": health.model_dump(mode="json"), "devices": {}}
+        said["devices"] = {name: each.model_dump(mode="json") for name, each in devices.items()}
+        self._under_way = asyncio.create_task(asyncio.to_thread(self._write, json.dumps(said).encode()))
+        return True
 
     def _write(self, data: bytes) -> None:
         try:

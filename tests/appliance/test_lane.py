@@ -67,6 +67,13 @@ def test_a_hit_is_found_in_the_journal_by_its_id(busy):
 
 
 def test_the_daily_look_finds_the_models_in_order(busy):
+    kept = busy.machine.root / "var/lib/jaitf-edge/standing.json"  # where the look reads how the devices are
+
+    def well():
+        devices = json.loads(kept.read_bytes())["devices"] if kept.exists() else {}
+        return devices and all(each["state"] != "down" for each in devices.values())
+
+    busy.until("no device down on the disk", well)
     busy.machine.sh("systemctl start jaitf-edge-doctor", check=False, within_s=300)
     log = busy.machine.journal("jaitf-edge-doctor")
     assert "ok    models" in log
