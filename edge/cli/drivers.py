@@ -188,7 +188,7 @@ def _explain(info: DriverInfo) -> None:
     from edge.config.describe import keys
 
     output.line(f"{info.name}: {info.summary}\n\nSettings")
-    for key in keys(settings_class(info)):
+    for key in keys(settings_class(info), told={}):
         default = "" if key.default is None else f" = {key.default}" if key.default else " (left out)"
         output.line(f"  {key.name}{default}  <{key.type}>{' needed' if key.default is None else ''}")
         output.line(f"      {key.description}")

@@ -36,13 +36,23 @@ class Key:
     description: str
 
 
-def keys(model: type[BaseModel], above: str = "") -> Iterator[Key]:
-    """Return every key of a class in its order; the keys of a list of tables as `points[].name`."""
+def keys(model: type[BaseModel], above: str = "", told: dict[type[BaseModel], str] | None = None) -> Iterator[Key]:
+    """Return every key of a class in its order; the keys of a list of tables as `points[].name`.
+
+    With `told`, each kind of table is gone through once, and after that it is said where; it fills with those.
+    """
     for name, info in model.model_fields.items():
         default = None if info.is_required() else _default(info.get_default(call_default_factory=True))
-        yield Key(above + name, _type(info), default, info.description or "")
-        for table, many in _tables(info.annotation):
-            yield from keys(table, f"{above}{name}{'[]' if many else ''}.")
+        below = [(table, f"{above}{name}{'[]' if many else ''}") for table, many in _tables(info.annotation)]
+        again = [told[table] for table, _ in below if told and table in told]
+        description = "; ".join([info.description or "", *(f"its keys are those of {where}" for where in again)])
+        yield Key(above + name, _type(info), default, description)
+        for table, where in below:
+            if told is None:
+                yield from keys(table, f"{where}.")
+            elif table not in told:
+                told[table] = where
+                yield from keys(table, f"{where}.", told)
 
 
 def _default(value: Any) -> str:

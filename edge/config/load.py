@@ -135,6 +135,8 @@ def _device_files(folder: Path) -> tuple[list[Path], list[Problem]]:
     except FileNotFoundError:
         found = []
     except OSError as error:
+        if folder.is_file():
+            return [], []  # said of edge.toml
         return [], [Problem(folder / "devices", 1, "-", f"cannot be read: {error.strerror}")]
     for path in found:
         if path.name.startswith("."):
@@ -153,12 +155,11 @@ def _read(path: Path, digest: Any, problems: list[Problem]) -> TomlFile | None:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError) and path.name == "edge.toml"
-        message = (
-            f"no such file; `jaitf-edge setup {path.parent}` asks and writes it"
-            if missing
-            else f"not readable: {error.strerror}"
-        )
+        message = f"not readable: {error.strerror}"
+        if isinstance(error, FileNotFoundError) and path.name == "edge.toml":
+            message = f"no such file; `jaitf-edge setup {path.parent}` asks and writes it"
+        elif path.parent.is_file():
+            message = f"{path.parent} is a file: a configuration is a folder, with an edge.toml in it"
         problems.append(Problem(path, 1, "-", message))
         return None
     if len(raw) > MAX_FILE_BYTES:

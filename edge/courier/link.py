@@ -287,11 +287,17 @@ class Link:
         while self._told:
             self._tell()
 
+    def _doubt(self) -> str:
+        """Return what a hang-up may mean: in TLS 1.3 our certificate is refused after the handshake."""
+        if not self._console.url.startswith("mqtts://"):
+            return ""
+        return "; does it want a certificate of ours, or not know who signed ours? `jaitf-edge doctor` asks it"
+
     def _attach(self) -> None:
         """Have the event loop work the socket from here on. Raises LinkLost."""
         client, sock = self._client, self._client.socket()
         if not isinstance(sock, socket.socket):
-            raise LinkLost(f"{self._console.url}: hung up before CONNECT was sent")
+            raise LinkLost(f"{self._console.url}: hung up before CONNECT was sent{self._doubt()}")
         # Else a small packet waits 40 ms for the other side's delayed acknowledgement of the one before.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._watched = sock.fileno()
@@ -374,7 +380,7 @@ class Link:
     def _drop(self, dropped: Dropped) -> None:
         if not self._connected.done():
             # A broker of MQTT 3.1.1 alone may just hang up on a CONNECT of version 5.
-            reason = f"{self._console.url}: hung up before CONNACK: {dropped.reason}"
+            reason = f"{self._console.url}: hung up before CONNACK: {dropped.reason}{self._doubt()}"
             refusal = BrokerRefused(reason, silent=True)
             self._connected.set_exception(refusal)
         elif not self._dropped:

@@ -104,6 +104,7 @@ async def test_without_a_certificate_of_ones_own_the_broker_hangs_up(post, tls_b
     async with post(mqtts(broker), ca_file=authority.file) as me:
         await until(lambda: me.courier.last_error)
         assert not me.courier.connected
+        assert "certificate" in me.courier.last_error, "what the broker has against it is no 'unspecified error'"
 
 
 async def test_a_key_under_a_passphrase_is_an_error_and_no_question(post, tls_broker, authority):

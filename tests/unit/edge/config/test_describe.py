@@ -50,3 +50,10 @@ def test_keys():
         Key("best.table", "holding | coil", '"holding"', ""),
         Key("extra", "table", "{}", "more"),
     ]
+
+
+def test_a_kind_of_table_is_gone_through_once_for_a_reader():
+    told = {key.name: key.description for key in keys(Meter, told={})}
+    assert [name for name in told if "." in name] == ["points[].address", "points[].table"]
+    assert told["best"].endswith("its keys are those of points[]")
+    assert set(told) < {key.name for key in keys(Meter)}, "told or not, a program hears of every key"

@@ -349,3 +349,10 @@ def test_any_bytes_are_a_configuration_or_lines_that_say_why(folder, raw):
         assert "\n" not in str(problem)
         assert str(problem).startswith(f"{problem.file}:{problem.line}: {problem.key}: ")
         assert 1 <= problem.line <= raw.count(b"\n") + 1
+
+
+def test_a_file_given_for_the_folder_is_said_once(tmp_path):
+    file = tmp_path / "edge.toml"
+    file.write_text(EDGE)
+    (only,) = examine(file).problems
+    assert only.message == f"{file} is a file: a configuration is a folder, with an edge.toml in it"
