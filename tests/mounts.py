@@ -3,7 +3,10 @@
 import contextlib
 import ctypes
 import os
+import shutil
+import subprocess
 from functools import cache
+from pathlib import Path
 
 CLONE_NEWNS = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18
@@ -20,6 +23,16 @@ def keep_to_ourselves() -> None:
     with contextlib.suppress(PermissionError):  # nobody but root mounts
         _checked(libc.unshare(CLONE_NEWNS))
         _checked(libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder that an earlier run has left, and nothing that is still mounted in it."""
+    keep_to_ourselves()
+    rows = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = (row.split()[4].replace(r"\040", " ") for row in rows)
+    for point in sorted((point for point in points if Path(point).is_relative_to(folder)), reverse=True):
+        subprocess.run(["umount", "--lazy", point], check=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _checked(result: int) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.appliance.lane import Lane
 from tests.appliance.machine import CACHE, Machine, base, machine, why_not
+from tests.mounts import clear
 
 DATE = "1795000000"
 """Of every package here: not the commit's, which changes while what goes into the package does not."""
@@ -66,7 +67,7 @@ def _keep_only(folder: Path) -> None:
     """Remove what earlier sources, and runs that were killed, have left: a package and its layer are some 700 MB."""
     kind = folder.name.partition("-")[0]
     for other in (*CACHE.glob(f"{kind}-*"), *CACHE.glob(f"{kind}.part"), *CACHE.glob("installing-*")):
-        shutil.rmtree(other, ignore_errors=True)
+        clear(other)
 
 
 def build(folder: Path, version: str = "", sources: Path = ROOT) -> Path:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.appliance.group import Group
-from tests.mounts import keep_to_ourselves
+from tests.mounts import clear, keep_to_ourselves
 
 CACHE = Path(__file__).parents[2] / ".cache" / "appliance"
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "python3", "mosquitto", "mosquitto-clients", "socat", "openssl")
@@ -52,9 +52,9 @@ def base() -> Path:
     if not root.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         part = root.with_suffix(".part")
-        # It mounts this machine's /dev/shm within, where clearing away what a killed run has left would clear that.
-        keep_to_ourselves()
-        shutil.rmtree(part, ignore_errors=True)
+        keep_to_ourselves()  # it mounts this machine's /dev/shm within
+        for other in CACHE.glob("debian-12-*"):
+            clear(other)
         options = ["--quiet", "--variant=apt", f"--include={','.join(PACKAGES)}"]
         options += ["--aptopt=APT::Install-Recommends false", "--dpkgopt=path-exclude=/usr/share/man/*"]
         # No broker of the machine's own: each test says what it wants.
