@@ -38,6 +38,16 @@ DEVICES = {
     ),
 }
 
+#: Drivers whose simulated device has another name than they.
+BY_DRIVER = {
+    "dicos": "xray",
+    "folder": "xray",
+    "llrp": "tagreader",
+    "nmea": "collar",
+    "rpm-ascii": "rpm",
+    "uhf-serial": "tagreader",
+}
+
 _USAGE = """Usage: jaitf-sim DEVICE [OPTIONS]
 
 One simulated device on its real wire. What it says is simulated, and says so.
@@ -65,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(0 if arguments else 2)
     name, rest = arguments[0], arguments[1:]
     if name not in DEVICES:
-        sys.stderr.write(f"jaitf-sim: there is no device {name!r}\n\n{usage()}")
+        meant = f"; that driver's is: jaitf-sim {BY_DRIVER[name]}" if name in BY_DRIVER else ""
+        sys.stderr.write(f"jaitf-sim: there is no device {name!r}{meant}\n\n{usage()}")
         raise SystemExit(2)
     import_module(DEVICES[name][0]).app(args=rest, prog_name=f"jaitf-sim {name}")
 
