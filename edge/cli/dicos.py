@@ -46,7 +46,8 @@ def validate(
         if json:
             output.json_line({"file": str(file), "ok": not problems, "problems": [asdict(one) for one in problems]})
         else:
-            output.line(f"{file}: {'ok' if not problems else f'{len(problems)} problems'}")
+            many = "" if len(problems) == 1 else "s"
+            output.line(f"{file}: {f'{len(problems)} problem{many}' if problems else 'ok'}")
             for one in problems:
                 output.line(f"  {one.tag} {one.name}: {one.problem}".replace("   ", "  "))
     if wrong:

@@ -170,7 +170,11 @@ def _table(rows: Sequence[tuple[str, ...]], counts: Counter[str], model: Model) 
     console = Console(highlight=False)
     console.print(table)
     said = ", ".join(f"{counts[d]} {d}" for d in colours if counts[d])
-    console.print(Text(f"{len(rows)} files: {said}; model {model.name} {model.version}", style="dim"))
+    console.print(
+        Text(
+            f"{len(rows)} file{'' if len(rows) == 1 else 's'}: {said}; model {model.name} {model.version}", style="dim"
+        )
+    )
 
 
 @contextmanager

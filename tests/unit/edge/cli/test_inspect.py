@@ -110,7 +110,8 @@ def test_people_get_a_table(cli, package, dark, light, broken):
     assert ran.status == 1
     words = re.sub(r"\s+", " ", ran.out)
     assert "alarm" in words and "clear" in words and "unknown" in words
-    assert "1 alarm, 1 clear, 1 unknown; model darkness 1.0.0" in words
+    assert "3 files: 1 alarm, 1 clear, 1 unknown; model darkness 1.0.0" in words
+    assert "1 file: 1 alarm" in cli("inspect", dark, "--model", package).out
 
 
 def test_drawings_are_written_and_never_over_each_other(cli, package, dark, broken, tmp_path):
