@@ -9,6 +9,7 @@ def test_it_installs_without_a_network_and_waits_until_it_is_configured(box):
     assert "E:" not in (box.root / "root/installation.log").read_text()
     shown = box.sh("systemctl show -p ActiveState -p ConditionResult -p UnitFileState jaitf-edge").split()
     assert shown == ["ActiveState=inactive", "UnitFileState=enabled", "ConditionResult=no"]
+    assert box.sh("systemctl is-enabled jaitf-edge-doctor.timer").strip() == "enabled"
     assert box.sh("id -nG jaitf-edge").split() == ["jaitf-edge", "dialout", "video", "input"]
     assert box.sh("stat -c '%U:%G %a' /etc/jaitf-edge /var/lib/jaitf-edge").split("\n")[:2] == [
         "root:jaitf-edge 2770",
