@@ -23,6 +23,7 @@ const EPC_96 = [0x30, 0x75, 0x1f, 0xeb, 0x70, 0x5c, 0x59, 0x04, 0xe3, 0xd5, 0x0d
 const say = (what) => process.stdout.write(JSON.stringify(what, (_, v) => typeof v === "bigint" ? Number(v) : v) + "\n");
 const reader = new LLRPServer({ host: "127.0.0.1", port: 0 });
 const timers = [];
+let goodbye = false;
 const stop = () => timers.splice(0).forEach(clearInterval);
 const send = (message) => { if (reader.socketWritable) reader.send(message).catch(() => {}); };
 const tell = (event) => send(new LLRPCore.READER_EVENT_NOTIFICATION({
@@ -41,6 +42,7 @@ for (const name of ANSWERS) {
     reader.on(name, (message) => {
         const data = message.toLLRPData();
         say({ type: data.type, data: data.data });
+        if (name === "CLOSE_CONNECTION") { goodbye = true; stop(); } // the response is the last that a reader says
         const status = { LLRPStatus: { StatusCode: "M_Success", ErrorDescription: "" } };
         send(new LLRPCore[`${name}_RESPONSE`]({ id: data.id, data: { ...status, ...EXTRA[name] } }));
         if (name === "START_ROSPEC") timers.push(setInterval(report, 20));
@@ -55,7 +57,8 @@ reader.on("KEEPALIVE_ACK", (message) => say({ type: "KEEPALIVE_ACK", id: message
 reader.on("ENABLE_EVENTS_AND_REPORTS", () => say({ type: "ENABLE_EVENTS_AND_REPORTS" }));
 reader.on("connection", () => tell({ ConnectionAttemptEvent: { Status: "Success" } }));
 reader.on("disconnect", stop);
-reader.on("error", (error) => say({ type: "error", message: String(error) }));
+// A client that has said that it goes waits half a second for the response, and may be gone when it comes.
+reader.on("error", (error) => { if (!(goodbye && error.syscall)) say({ type: "error", message: String(error) }); });
 reader._server.on("listening", () => say({ port: reader._server.address().port }));
 reader.listen();
 
