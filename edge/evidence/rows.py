@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,14 @@ def acts_of(data_dir: Path, hit_id: str) -> list[acts.Act]:
 def wrong_acts(data_dir: Path) -> Iterator[str]:
     """Yield what is wrong with the chain of acts. Raises StoreError, for the appliance's key."""
     key = SigningKey.of(data_dir)
+    yield from _looked_through(data_dir, lambda db: acts.wrong(db, key.public_pem))
+
+
+def _looked_through(data_dir: Path, wrong: Callable[[sqlite3.Connection], Iterator[str]]) -> Iterator[str]:
+    """Yield what a check finds wrong with the ledger as it is at one moment, or that it cannot be read."""
     with at_one_moment(data_dir / FILE) as db:
         try:
-            yield from acts.wrong(db, key.public_pem)
+            yield from wrong(db)
         except sqlite3.DatabaseError as error:
             yield f"the ledger cannot be read: {error}"
 
@@ -117,44 +122,41 @@ def _purged(data_dir: Path, sha256: str) -> bool:
 def bad_signatures(data_dir: Path) -> Iterator[str]:
     """Yield which hits carry a signature that is not this appliance's over them. Raises StoreError, for its key."""
     key = SigningKey.of(data_dir)
-    db = connect_read_only(data_dir / FILE)
-    try:
+
+    def wrong(db: sqlite3.Connection) -> Iterator[str]:
         for seq, payload in db.execute("SELECT seq, payload FROM hit ORDER BY seq"):
             if b'"signature":{' in payload and not event_holds(key.public_pem, payload):
                 yield f"hit {seq}: its signature is not this appliance's over it"
-    except sqlite3.DatabaseError as error:
-        yield f"the ledger cannot be read: {error}"
-    finally:
-        db.close()
+
+    yield from _looked_through(data_dir, wrong)
 
 
 def unburied(data_dir: Path) -> Iterator[str]:
     """Yield which evidence is marked as purged and has no tombstone: someone else than the appliance marked it."""
-    with at_one_moment(data_dir / FILE) as db:
-        try:
-            bodies = db.execute("SELECT body FROM act WHERE kind=?", (PURGE,))
-            stones = {json.loads(body)["sha256"] for (body,) in bodies}
-            for (sha256,) in db.execute("SELECT sha256 FROM evidence WHERE purged_ns IS NOT NULL"):
-                if sha256 not in stones:
-                    yield f"evidence {sha256}: gone, and no tombstone says why"
-        except sqlite3.DatabaseError as error:
-            yield f"the ledger cannot be read: {error}"
+
+    def wrong(db: sqlite3.Connection) -> Iterator[str]:
+        stones = {json.loads(body)["sha256"] for (body,) in db.execute("SELECT body FROM act WHERE kind=?", (PURGE,))}
+        for (sha256,) in db.execute("SELECT sha256 FROM evidence WHERE purged_ns IS NOT NULL"):
+            if sha256 not in stones:
+                yield f"evidence {sha256}: gone, and no tombstone says why"
+
+    return _looked_through(data_dir, wrong)
 
 
 def broken_links(data_dir: Path) -> Iterator[str]:
     """Yield what is wrong with the ledger's chain: a row changed, removed or reordered since its commit."""
-    with at_one_moment(data_dir / FILE) as db:
-        try:
-            start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
-            expected_seq, prev = start, FIRST_LINK
-            query = f"SELECT {', '.join(COLUMNS)} FROM hit WHERE seq >= ? ORDER BY seq"
-            for row in (Row(*found) for found in db.execute(query, (start,))):
-                if row.seq != expected_seq:
-                    yield f"hit {expected_seq}: missing"
-                if row.prev != prev:
-                    yield f"hit {row.seq}: does not follow the hit before it"
-                if not row.as_committed():
-                    yield f"hit {row.seq}: changed since it was committed"
-                expected_seq, prev = row.seq + 1, row.hash
-        except sqlite3.DatabaseError as error:
-            yield f"the ledger cannot be read: {error}"
+
+    def wrong(db: sqlite3.Connection) -> Iterator[str]:
+        start = int(db.execute("SELECT value FROM meta WHERE key='seq_start'").fetchone()[0])
+        expected_seq, prev = start, FIRST_LINK
+        query = f"SELECT {', '.join(COLUMNS)} FROM hit WHERE seq >= ? ORDER BY seq"
+        for row in (Row(*found) for found in db.execute(query, (start,))):
+            if row.seq != expected_seq:
+                yield f"hit {expected_seq}: missing"
+            if row.prev != prev:
+                yield f"hit {row.seq}: does not follow the hit before it"
+            if not row.as_committed():
+                yield f"hit {row.seq}: changed since it was committed"
+            expected_seq, prev = row.seq + 1, row.hash
+
+    return _looked_through(data_dir, wrong)
